@@ -1,0 +1,50 @@
+# Two commands for newcomers: `make demo` and `make test`. Python 3.11+ and make are all they need.
+PYTHON ?= python3
+PORT ?= 8000
+VAR_DIR ?= var
+BIN := .venv/bin
+export PORT VAR_DIR DEMO_ONCE
+
+.PHONY: demo test check bench lock openapi clean
+
+demo: .venv/installed
+	@$(BIN)/risk-serve demo
+
+test: .venv/installed check
+	$(BIN)/pytest
+
+# Everything that needs no running parts: format, lint, types, import contracts.
+check: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Speed against named baselines, interleaved in one run; slow, and never part of the tests.
+bench: .venv/installed
+	$(BIN)/python -m tests.benchmarks.serving
+
+openapi: .venv/installed
+	$(BIN)/risk-serve openapi --write openapi
+
+# Pinned and hashed for every platform, without the address of any index.
+lock: .venv/installed
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --extra serve --extra train --extra dev \
+	    pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --extra serve \
+	    pyproject.toml --output-file requirements-serve.lock
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --no-build-isolation --editable .
+	@touch $@
+
+clean:
+	rm -rf .venv var

@@ -1,0 +1,154 @@
+"""`risk-serve`: what operators run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.errors import AppError
+from app.settings import CONFIG_VARIABLE, Settings, load_settings
+from models.errors import ModelsError
+
+app = typer.Typer(
+    name="risk-serve",
+    help="Serve explained, calibrated risks over HTTP.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+tell = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+def main() -> None:
+    """Run the command; an expected error is one line and exit code 1."""
+    try:
+        app()
+    except (AppError, ModelsError) as error:
+        tell.print(f"risk-serve: {error}", style="red", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    host: Annotated[str | None, typer.Option(help="Loopback address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
+    var: Annotated[Path | None, typer.Option("--var", help="Folder for state.")] = None,
+) -> None:
+    """Start the service; it follows the registry's champions by itself."""
+    import uvicorn
+
+    from app.main import create_app
+
+    settings = load_settings(host=host, port=port, var_dir=var)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=10,
+        )
+    )
+    server.run()
+
+
+@app.command()
+def settings(as_json: AsJson = False) -> None:
+    """List every setting: variable, value now, default, what it is for."""
+    now = load_settings()
+    listed = [
+        {
+            "variable": f"RISK_{name.upper()}",
+            "value": _plain(getattr(now, name)),
+            "default": _plain(field.default),
+            "description": field.description,
+        }
+        for name, field in Settings.model_fields.items()
+    ]
+    if as_json:
+        print(json.dumps(listed))
+        return
+    table = Table("variable", "value", "default", "what", title="Settings")
+    for item in listed:
+        table.add_row(
+            str(item["variable"]),
+            str(item["value"]),
+            str(item["default"]),
+            str(item["description"]),
+        )
+    table.add_row(CONFIG_VARIABLE, os.environ.get(CONFIG_VARIABLE, ""), "", "TOML settings file")
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        table.add_row(name, os.environ.get(name, ""), "SQLite in the state folder", "MLflow's own")
+    Console().print(table)
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+@app.command()
+def openapi(
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Folder to write openapi.json into.")
+    ] = None,
+) -> None:
+    """Print the OpenAPI document, or write it where it is checked in."""
+    from app.main import create_app
+
+    text = json.dumps(create_app(load_settings()).openapi(), indent=1, ensure_ascii=False) + "\n"
+    if write is None:
+        print(text, end="")
+    else:
+        write.mkdir(parents=True, exist_ok=True)
+        (write / "openapi.json").write_text(text, encoding="utf-8")
+
+
+@app.command()
+def ask(
+    url: Annotated[str, typer.Option(help="Where the service is.")] = "http://127.0.0.1:8000",
+    file: Annotated[
+        str, typer.Argument(help="A line of `risk-train rows`, or - for standard input.")
+    ] = "-",
+    reasons: Annotated[int, typer.Option(min=1, help="How many reasons to show.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Send one patient to a running service and print risks and reasons in words."""
+    from app.demo import ask_service, in_words
+
+    try:
+        text = sys.stdin.readline() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise AppError(f"{file} cannot be read") from None
+    answer, features, row = ask_service(url, text)
+    if as_json:
+        print(json.dumps(answer))
+    else:
+        in_words(answer, features, row, reasons, Console())
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(envvar="PORT", help="Port to listen on.")] = 8000,
+    var: Annotated[Path, typer.Option("--var", envvar="VAR_DIR", help="Folder for state.")] = Path(
+        "var"
+    ),
+    once: Annotated[
+        bool, typer.Option("--once", envvar="DEMO_ONCE", help="Stop after one patient.")
+    ] = False,
+) -> None:
+    """Train if nothing is trained, serve, and send one real held-out patient through."""
+    from app.demo import run_demo
+
+    run_demo(port, var, once=once)

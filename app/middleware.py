@@ -1,0 +1,61 @@
+"""Around every answer: security headers, and no error that tells what was sent."""
+
+from __future__ import annotations
+
+import orjson
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import EXPLAINED, Problem
+
+log = structlog.get_logger()
+
+SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+}
+
+
+class SecurityHeaders:
+    """Add the headers to every response; plain ASGI, because it stands in the hot path.
+
+    A failure ends here: were it raised on, the server would log its text, and an exception's text
+    can hold what was sent.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            log.info("client_disconnected")
+        except Exception as error:
+            log.error("request_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback
+            if not started:
+                body = orjson.dumps(Problem(500, EXPLAINED[500]).document())
+                failure = Response(body, 500, media_type="application/problem+json")
+                await failure(scope, receive, send_with_headers)

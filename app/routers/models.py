@@ -1,0 +1,86 @@
+"""GET what is served: models, versions, figures and cards."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import markdown
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from app.errors import Problem
+from app.routers.state import as_json, state_of
+from app.schemas.documents import ModelDocument, ProblemDocument
+from app.serving.slot import ServedModel
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+NOT_SERVED: dict[int | str, dict[str, Any]] = {404: {"model": ProblemDocument}}
+
+
+def model_document(served: ServedModel) -> dict[str, Any]:
+    """A served model as clients read it."""
+    return served.reference() | {
+        "branch_point": served.model.branch_point,
+        "outcome": served.model.outcome,
+        "kind": served.model.kind,
+        "features": list(served.model.features),
+        "required": list(served.model.required),
+        "trained_on": dict(served.card["cohort"]),
+        "evaluation": dict(served.evaluation),
+    }
+
+
+def _served(name: str, request: Request) -> ServedModel:
+    served = state_of(request).slot.models.get(name)
+    if served is None:
+        raise Problem(404, "No such model is served; GET /v1/models lists them.")
+    return served
+
+
+@router.get("", summary="List served models", response_model=list[ModelDocument])
+async def list_models(request: Request) -> Response:
+    """Every served model with version, digest, training data and evaluation."""
+    return as_json([model_document(served) for served in state_of(request).slot.models.values()])
+
+
+@router.get("/{name}", summary="Read one model", response_model=ModelDocument, responses=NOT_SERVED)
+async def read_model(name: str, request: Request) -> Response:
+    """One served model."""
+    return as_json(model_document(_served(name, request)))
+
+
+@router.get(
+    "/{name}/card",
+    summary="Read a model card",
+    response_class=HTMLResponse,
+    responses={
+        200: {"content": {"application/json": {"schema": {"type": "object"}}, "text/html": {}}},
+        **NOT_SERVED,
+    },
+)
+async def read_card(name: str, request: Request) -> Response:
+    """The model card: JSON when `Accept` asks for it, otherwise a page."""
+    served = _served(name, request)
+    if _prefers_json(request.headers.get("accept", "")):
+        return as_json(dict(served.card))
+    body = markdown.markdown(served.card_markdown, extensions=["tables"])
+    title = escape(served.model.name)
+    page = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"></head>'
+        f"<body><main>{body}</main></body></html>"
+    )
+    return HTMLResponse(page)
+
+
+def _prefers_json(accept: str) -> bool:
+    """Whether JSON stands before HTML in an Accept header."""
+    order = [part.split(";")[0].strip().lower() for part in accept.split(",")]
+    for media_type in order:
+        if media_type == "application/json":
+            return True
+        if media_type == "text/html":
+            return False
+    return False

@@ -1,0 +1,86 @@
+"""What operators ask: is it alive, is it ready, what does it count, what does it offer."""
+
+from __future__ import annotations
+
+from html import escape
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from app.routers.state import as_json, state_of
+from app.schemas.documents import LivenessDocument, ReadinessDocument
+from monitoring.metrics import CONTENT_TYPE
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/livez", summary="Is the process alive?", response_model=LivenessDocument)
+async def livez() -> Response:
+    """200 as long as the process answers."""
+    return as_json({"alive": True})
+
+
+@router.get(
+    "/readyz",
+    summary="Are all champions loaded and proven?",
+    response_model=ReadinessDocument,
+    responses={503: {"model": ReadinessDocument}},
+)
+async def readyz(request: Request) -> Response:
+    """200 when every champion is loaded and proven on its own example, otherwise 503 and why."""
+    state = state_of(request)
+    follower, served = state.follower.state, state.slot.models
+    waiting = sorted(set(follower.champions) - set(served))
+    ready = bool(served) and not waiting
+    reason = None
+    if not follower.asked:
+        reason = "the registry has not been asked yet"
+    elif not follower.champions:
+        reason = "the registry names no champion; see `risk-train promote`"
+    elif waiting:
+        reason = "champions without a loaded model: " + ", ".join(waiting)
+    body = {
+        "ready": ready,
+        "reason": reason,
+        "open": True,
+        "note": "development mode: callers are not authenticated; loopback only",
+        "registry": {
+            "reachable": follower.reachable,
+            "serving_from_cache": follower.from_cache,
+            "last_success": follower.last_success or None,
+        },
+        "models": [model.reference() for model in served.values()],
+        "refused": [{"name": name, **why} for name, why in sorted(follower.refused.items())],
+    }
+    return as_json(body, 200 if ready else 503)
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Counters and gauges in Prometheus' text format."""
+    state = state_of(request)
+    follower = state.follower.state
+    state.metrics.registry(follower.last_success, follower.from_cache)
+    return Response(state.metrics.exposition(), media_type=CONTENT_TYPE)
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """The interface as a page that loads nothing from elsewhere."""
+    schema = request.app.openapi()
+    rows = []
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            rows.append(
+                f"<tr><td><code>{method.upper()}</code></td><td><code>{escape(path)}</code></td>"
+                f"<td>{escape(operation.get('summary', ''))}</td>"
+                f"<td>{escape(operation.get('description', ''))}</td></tr>"
+            )
+    title = escape(schema["info"]["title"])
+    return HTMLResponse(
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
+        f"<body><main><h1>{title}</h1><p>{escape(schema['info']['description'])}</p>"
+        f'<p>Machine-readable: <a href="/openapi.json">/openapi.json</a></p>'
+        f"<table><thead><tr><th>method</th><th>path</th><th>what</th><th>how</th></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></main></body></html>"
+    )

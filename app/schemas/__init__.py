@@ -1,0 +1,1 @@
+"""What comes in and goes out: strict parsing, and the documented shapes."""

@@ -1,0 +1,188 @@
+"""An assessment request: parsed strictly, taken in the dictionary's terms, every fault named.
+
+All faults of a request are reported together. Nothing that was sent is repeated: an unknown name is
+pointed at by its position, because somebody will put a personal number there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any
+
+from app.errors import InputError, Problem
+from app.schemas.strict_json import parse_json
+from models.errors import InvalidValue, UnitNotConvertible
+from models.vocabulary import BranchPoint, Measurement, Vocabulary, take
+
+FIELDS = ("subject", "episode", "unit", "index_time", "measurements", "outcomes", "include")
+INCLUDES = ("measure_next", "reference")
+MEASUREMENT_KEYS = {"value", "unit", "time"}
+LONGEST_NAME = 200
+MOST_FAULTS = 50
+RFC_3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentRequest:
+    """What a caller asked, identifiers still in it: never leaves `app`, never below `deid`."""
+
+    subject: str | None
+    episode: str | None
+    unit: str | None
+    index_time: datetime | None
+    measurements: tuple[Measurement, ...]
+    outcomes: tuple[str, ...]
+    include: tuple[str, ...]
+
+
+def parse_assessment_request(
+    body: bytes, point: BranchPoint, vocabulary: Vocabulary
+) -> AssessmentRequest:
+    """Parse and check one request body.
+
+    Raises
+    ------
+    Problem
+        400 when it is not JSON; 422 with all faults when it cannot be used.
+    """
+    document = parse_json(body)
+    faults: list[InputError] = []
+    if not isinstance(document, dict):
+        faults.append(InputError("", "invalid_value", "expects a JSON object"))
+        raise _refused(faults)
+    for position, key in enumerate(document):
+        if key not in FIELDS:
+            expected = f"unknown field; known: {', '.join(FIELDS)}"
+            faults.append(InputError(f"/{position}", "unknown_field", expected))
+    names = {key: _name(document, key, faults) for key in ("subject", "episode", "unit")}
+    index_time = None
+    if document.get("index_time") is not None:
+        index_time = _time(document["index_time"], "/index_time", faults)
+    request = AssessmentRequest(
+        subject=names["subject"],
+        episode=names["episode"],
+        unit=names["unit"],
+        index_time=index_time,
+        measurements=_measurements(document, point, vocabulary, faults),
+        outcomes=_choices(document, "outcomes", tuple(point.outcomes), "unknown_outcome", faults),
+        include=_choices(document, "include", INCLUDES, "invalid_value", faults),
+    )
+    if faults:
+        raise _refused(faults)
+    return request
+
+
+def _refused(faults: list[InputError]) -> Problem:
+    if len(faults) == 1:
+        return Problem(422, f"{faults[0].code}: {faults[0].detail}", faults)
+    return Problem(422, f"The request has {len(faults)} faults.", faults[:MOST_FAULTS])
+
+
+def _name(document: Mapping[str, Any], key: str, faults: list[InputError]) -> str | None:
+    value = document.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME:
+        expected = f"expects a string of 1 to {LONGEST_NAME} characters"
+        faults.append(InputError(f"/{key}", "invalid_value", expected))
+        return None
+    return value
+
+
+def _time(value: Any, pointer: str, faults: list[InputError]) -> datetime | None:
+    if isinstance(value, str) and RFC_3339.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    expected = "expects an RFC 3339 time with offset, such as 2026-11-21T08:15:00Z"
+    faults.append(InputError(pointer, "invalid_value", expected))
+    return None
+
+
+def _choices(
+    document: Mapping[str, Any],
+    key: str,
+    allowed: tuple[str, ...],
+    code: str,
+    faults: list[InputError],
+) -> tuple[str, ...]:
+    sent = document.get(key)
+    if sent is None:
+        return ()
+    if not isinstance(sent, list):
+        faults.append(InputError(f"/{key}", "invalid_value", "expects a list of strings"))
+        return ()
+    for position, item in enumerate(sent):
+        if not isinstance(item, str) or item not in allowed:
+            expected = f"expects one of: {', '.join(allowed)}"
+            faults.append(InputError(f"/{key}/{position}", code, expected))
+    return tuple(dict.fromkeys(item for item in sent if isinstance(item, str) and item in allowed))
+
+
+def _measurements(
+    document: Mapping[str, Any],
+    point: BranchPoint,
+    vocabulary: Vocabulary,
+    faults: list[InputError],
+) -> tuple[Measurement, ...]:
+    sent = document.get("measurements")
+    if not isinstance(sent, dict):
+        faults.append(
+            InputError("/measurements", "invalid_value", "expects an object: feature to value")
+        )
+        return ()
+    taken = []
+    for position, (name, given) in enumerate(sent.items()):
+        feature = vocabulary.features.get(name)
+        if feature is None:
+            faults.append(
+                InputError(f"/measurements/{position}", "unknown_feature", _near(name, vocabulary))
+            )
+            continue
+        pointer = f"/measurements/{name}"
+        if not vocabulary.can_be_known(name, point.id):
+            expected = f"is known from `{feature.earliest}` on, not at `{point.id}`"
+            faults.append(InputError(pointer, "not_available_at_branch_point", expected))
+            continue
+        value, unit, time = given, None, None
+        if isinstance(given, dict):
+            unit, time = _unit_and_time(given, pointer, faults)
+            value = given.get("value")
+        if value is None:
+            continue  # not measured
+        try:
+            taken.append(Measurement(feature, take(feature, value, unit), time))
+        except UnitNotConvertible as error:
+            faults.append(InputError(pointer, "unit_not_convertible", str(error)))
+        except InvalidValue as error:
+            faults.append(InputError(pointer, "invalid_value", str(error)))
+    return tuple(taken)
+
+
+def _unit_and_time(
+    sent: Mapping[str, Any], pointer: str, faults: list[InputError]
+) -> tuple[str | None, datetime | None]:
+    if not MEASUREMENT_KEYS.issuperset(sent) or "value" not in sent:
+        expected = "expects `value`, and may have `unit` and `time`"
+        faults.append(InputError(pointer, "invalid_value", expected))
+    unit = sent.get("unit")
+    if unit is not None and not isinstance(unit, str):
+        faults.append(InputError(f"{pointer}/unit", "invalid_value", "expects a string"))
+        unit = None
+    time = sent.get("time")
+    return unit, None if time is None else _time(time, f"{pointer}/time", faults)
+
+
+def _near(name: str, vocabulary: Vocabulary) -> str:
+    """Dictionary names like the one sent; long strings are no typing error and are not compared."""
+    near = get_close_matches(name.lower(), vocabulary.features, n=3) if len(name) <= 64 else []
+    if not near:
+        return "is not in the dictionary; GET /v1/features lists all names"
+    return f"is not in the dictionary; near names: {', '.join(near)}"

@@ -1,0 +1,347 @@
+"""The documented shapes of requests and answers: what OpenAPI publishes.
+
+The request path does not validate through these (`assessment_request` does, strictly and with the
+contract's codes); a contract test holds both, and every real answer, against each other.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Text = dict[Literal["en", "sv"], str]
+
+
+class Document(BaseModel):
+    """Base of all documented shapes: nothing undeclared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class MeasuredValue(Document):
+    """A value with its unit and the time it was taken."""
+
+    value: float | str | bool | None
+    unit: str | None = Field(None, description="UCUM; default: the dictionary's unit")
+    time: AwareDatetime | None = None
+
+
+class AssessmentRequestDocument(Document):
+    """What to send."""
+
+    subject: str | None = Field(
+        None, min_length=1, max_length=200, description="Never stored, logged or echoed."
+    )
+    episode: str | None = Field(
+        None, min_length=1, max_length=200, description="Never stored, logged or echoed."
+    )
+    unit: str | None = Field(
+        None, min_length=1, max_length=200, description="One of the declared care units."
+    )
+    index_time: AwareDatetime | None = Field(None, description="Default: the time of asking.")
+    measurements: dict[str, float | str | bool | MeasuredValue | None] = Field(
+        description="Feature name to a bare value in the dictionary's unit, or to an object."
+    )
+    outcomes: list[str] | None = Field(None, description="Only these outcomes; default: all.")
+    include: list[Literal["measure_next", "reference"]] | None = None
+
+
+class InputErrorDocument(Document):
+    """One thing wrong with a request; what was sent is never repeated."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ProblemDocument(Document):
+    """RFC 9457 problem document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[InputErrorDocument] | None = None
+
+
+class Interval(Document):
+    """How sure, and what that means."""
+
+    lower: float
+    upper: float
+    level: Probability
+    method: str
+
+
+class Attribution(Document):
+    """One reason: base value plus all contributions is the score."""
+
+    feature: str
+    value: float | str | bool | None
+    unit: str | None
+    contribution: float
+    present: bool
+
+
+class ModelReference(Document):
+    """Which model answered."""
+
+    name: str
+    version: str
+    alias: str
+    digest: str
+    training_data: Literal["real", "synthetic"]
+
+
+class BinaryOutcome(Document):
+    """A calibrated probability."""
+
+    outcome: str
+    kind: Literal["binary"]
+    status: Literal["answered"]
+    horizon_days: int | None
+    probability: Probability
+    log_odds: float
+    band: str
+    cohort_probability: Probability
+    link: Literal["logit"]
+    interval: Interval
+    base_value: float
+    attributions: list[Attribution]
+    model: ModelReference
+
+
+class NumericOutcome(Document):
+    """An expected number in its unit."""
+
+    outcome: str
+    kind: Literal["numeric"]
+    status: Literal["answered"]
+    horizon_days: int | None
+    value: float
+    unit: str
+    cohort_value: float
+    link: Literal["identity"]
+    interval: Interval
+    base_value: float
+    attributions: list[Attribution]
+    model: ModelReference
+
+
+class AbstainedOutcome(Document):
+    """No prediction, and why."""
+
+    outcome: str
+    kind: Literal["binary", "numeric"]
+    status: Literal["abstained"]
+    reason: Literal["missing_required", "out_of_distribution", "no_model"]
+    features: list[str] | None = None
+
+
+class Warned(Document):
+    """A value that was set aside, by name, never by value."""
+
+    code: str
+    feature: str | None = None
+    detail: str
+
+
+class Suggestion(Document):
+    """Something to consider; never ordered."""
+
+    id: str
+    label: str
+
+
+class Deidentification(Document):
+    """What the de-identification did."""
+
+    policy_version: str
+    kept: int
+    set_aside: int
+
+
+class AssessmentAnswer(Document):
+    """The answer to one assessment."""
+
+    assessment_id: str
+    branch_point: str
+    index_time: AwareDatetime
+    status: Literal["answered", "partial", "abstained"]
+    decision_support_only: Literal[True]
+    outcomes: list[BinaryOutcome | NumericOutcome | AbstainedOutcome]
+    missing: list[str]
+    warnings: list[Warned]
+    suggestions: list[Suggestion]
+    deidentification: Deidentification
+
+
+class BandsDocument(Document):
+    """Named ranges of probability."""
+
+    names: list[str]
+    limits: list[Probability]
+    source: str
+
+
+class DeclaredOutcome(Document):
+    """An outcome of a branch point, and who answers it."""
+
+    outcome: str
+    label: Text
+    kind: Literal["binary", "numeric"]
+    family: str
+    unit: str | None
+    horizon_days: int | None
+    definition: str
+    competing: str | None
+    bands: BandsDocument | None
+    champion: ModelReference | None
+
+
+class ActionDocument(Document):
+    """What the answer can change."""
+
+    id: str
+    label: Text
+    outcome: str
+    bands: list[str]
+    source: str
+
+
+class BranchPointDocument(Document):
+    """A declared branch point."""
+
+    id: str
+    stage: int
+    title: Text
+    question: Text
+    hook: str
+    intended_purpose: str
+    who: str
+    fallback: str | None
+    required: list[str]
+    optional: list[str]
+    outcomes: list[DeclaredOutcome]
+    actions: list[ActionDocument]
+
+
+class AcceptedUnit(Document):
+    """value_in_own_unit = value * factor + offset."""
+
+    unit: str
+    factor: float
+    offset: float
+
+
+class FeatureDocument(Document):
+    """A row of the dictionary."""
+
+    name: str
+    label: Text
+    group: str
+    kind: Literal["number", "category", "flag", "code"]
+    unit: str | None
+    accepted_units: list[AcceptedUnit]
+    plausible: list[float] | None
+    integer: bool
+    categories: list[str]
+    ordered: bool
+    pattern: str | None
+    codes: dict[str, list[str]]
+    maximum_age_hours: float | None
+    earliest: str
+    direction: str | None
+    source: str
+
+
+class ModelDocument(ModelReference):
+    """A served model with its figures."""
+
+    branch_point: str
+    outcome: str
+    kind: Literal["binary", "numeric"]
+    features: list[str]
+    required: list[str]
+    trained_on: dict[str, Any]
+    evaluation: dict[str, Any]
+
+
+class LivenessDocument(Document):
+    """The process answers."""
+
+    alive: bool
+
+
+class RegistryDocument(Document):
+    """How the registry does."""
+
+    reachable: bool
+    serving_from_cache: bool
+    last_success: float | None
+
+
+class RefusedDocument(Document):
+    """A version that was refused, and why."""
+
+    name: str
+    version: str
+    reason: str
+
+
+class ReadinessDocument(Document):
+    """Whether every champion is loaded and proven."""
+
+    ready: bool
+    reason: str | None
+    open: bool
+    note: str
+    registry: RegistryDocument
+    models: list[ModelReference]
+    refused: list[RefusedDocument]
+
+
+EXAMPLE_REQUEST = {
+    "index_time": "2026-11-21T08:15:00Z",
+    "measurements": {
+        "age": 71,
+        "sex": "male",
+        "disease_group": "arf_mosf_sepsis",
+        "comorbidity_count": 2,
+        "heart_rate": {"value": 118, "unit": "/min", "time": "2026-11-21T08:00:00Z"},
+        "map": 62,
+        "resp_rate": 28,
+        "temperature": {"value": 101.3, "unit": "[degF]"},
+        "creatinine": {"value": 1.9, "unit": "mg/dL", "time": "2026-11-21T06:00:00Z"},
+        "sodium": 134,
+        "wbc": 17.2,
+        "albumin": {"value": 2.4, "unit": "g/dL", "time": "2026-11-21T06:00:00Z"},
+    },
+    "outcomes": ["death_180d", "length_of_stay_days"],
+}
+
+
+def assessment_operation() -> dict[str, Any]:
+    """The request body that OpenAPI documents for an assessment."""
+    schema = AssessmentRequestDocument.model_json_schema(
+        ref_template="#/components/schemas/{model}"
+    )
+    schema.pop("$defs", None)
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": schema,
+                    "examples": {
+                        "icu-review": {
+                            "summary": "A septic patient reviewed in intensive care",
+                            "value": EXAMPLE_REQUEST,
+                        }
+                    },
+                }
+            },
+        }
+    }

@@ -1,0 +1,1 @@
+"""One use case a file; every way in calls the same function."""

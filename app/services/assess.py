@@ -1,0 +1,201 @@
+"""One assessment: de-identified measurements in, the contract's answer out.
+
+Pure but for the identifier it makes: the same measurements and the same model digests give the same
+clinical content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from app.deid import POLICY_VERSION, Deidentified
+from app.serving.slot import ServedModel
+from models.risk.assessment import NO_MODEL, Abstained, Answered
+from models.vocabulary import BranchPoint, Intake, Vocabulary, settle
+
+ANSWERED, ABSTAINED, PARTIAL = "answered", "abstained", "partial"
+
+
+def assess(
+    request: Deidentified,
+    point: BranchPoint,
+    vocabulary: Vocabulary,
+    served: Mapping[str, ServedModel],
+) -> dict[str, Any]:
+    """Answer one request, shaped as the contract has it.
+
+    Parameters
+    ----------
+    served : mapping
+        Registered-model name to what serves it, taken once for the whole request.
+    """
+    intake = settle(request.measurements, point, vocabulary.features, request.index_time)
+    outcomes = []
+    used: set[str] = set()
+    unseen: set[str] = set()
+    familiar: dict[int, bool] = {}
+    for name in request.outcomes or point.outcomes:
+        model = served.get(f"{point.id}.{name}")
+        if model is None:
+            outcomes.append(_abstained(name, Abstained(NO_MODEL), vocabulary))
+            continue
+        used.update(model.model.features)
+        unseen.update(model.model.never_seen(intake.values))
+        outcomes.append(_outcome(name, model, intake.values, point, vocabulary, familiar))
+    statuses = {outcome["status"] for outcome in outcomes}
+    return {
+        "assessment_id": str(uuid4()),
+        "branch_point": point.id,
+        "index_time": _rfc3339(request),
+        "status": statuses.pop() if len(statuses) == 1 else PARTIAL,
+        "decision_support_only": True,
+        "outcomes": outcomes,
+        "missing": [
+            name
+            for name in point.features
+            if name in used and (name not in intake.values or name in unseen)
+        ],
+        "warnings": _warnings(request, intake, sorted(unseen), vocabulary),
+        "suggestions": _suggestions(outcomes, point),
+        "deidentification": {
+            "policy_version": POLICY_VERSION,
+            "kept": len(request.measurements) - len(intake.set_aside),
+            "set_aside": len(intake.set_aside),
+        },
+    }
+
+
+def _rfc3339(request: Deidentified) -> str:
+    return request.index_time.isoformat().replace("+00:00", "Z")
+
+
+def _outcome(
+    name: str,
+    served: ServedModel,
+    values: Mapping[str, float],
+    point: BranchPoint,
+    vocabulary: Vocabulary,
+    familiar: dict[int, bool],
+) -> dict[str, Any]:
+    model = served.model
+    answer = model.assess(values, familiar)
+    if isinstance(answer, Abstained):
+        return _abstained(name, answer, vocabulary)
+    outcome = vocabulary.outcomes[name]
+    body: dict[str, Any] = {
+        "outcome": name,
+        "kind": model.kind,
+        "status": ANSWERED,
+        "horizon_days": outcome.horizon_days,
+    }
+    if model.kind == "binary":
+        bands = point.outcomes[name]
+        body |= {
+            "probability": answer.prediction,
+            "log_odds": answer.score,
+            "band": None if bands is None else bands.band(answer.prediction),
+            "cohort_probability": model.cohort_value,
+            "link": "logit",
+        }
+    else:
+        body |= {
+            "value": answer.prediction,
+            "unit": outcome.unit,
+            "cohort_value": model.cohort_value,
+            "link": "identity",
+        }
+    body |= {
+        "interval": {
+            "lower": answer.lower,
+            "upper": answer.upper,
+            "level": model.interval.level,
+            "method": model.interval_method,
+        },
+        "base_value": answer.base_value,
+        "attributions": _attributions(answer, served, values, vocabulary),
+        "model": served.reference(),
+    }
+    return body
+
+
+def _attributions(
+    answer: Answered,
+    served: ServedModel,
+    values: Mapping[str, float],
+    vocabulary: Vocabulary,
+) -> list[dict[str, Any]]:
+    """Every input of the model, largest magnitude first, missing ones included."""
+    contributions = answer.contributions.tolist()
+    inputs = served.model.inputs
+    found = []
+    for i in np.argsort(-np.abs(answer.contributions), kind="stable").tolist():
+        item = inputs[i]
+        value = values.get(item.name)
+        if value is not None and item.unseen and int(value) in item.unseen:
+            value = None
+        found.append(
+            {
+                "feature": item.name,
+                "value": None if value is None else vocabulary.features[item.name].show(value),
+                "unit": item.unit,
+                "contribution": contributions[i],
+                "present": value is not None,
+            }
+        )
+    return found
+
+
+def _abstained(name: str, answer: Abstained, vocabulary: Vocabulary) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "outcome": name,
+        "kind": vocabulary.outcomes[name].kind,
+        "status": ABSTAINED,
+        "reason": answer.reason,
+    }
+    if answer.features:
+        body["features"] = list(answer.features)
+    return body
+
+
+def _warnings(
+    request: Deidentified, intake: Intake, unseen: list[str], vocabulary: Vocabulary
+) -> list[dict[str, str]]:
+    found = []
+    for name, reason in intake.set_aside:
+        feature = vocabulary.features[name]
+        detail = "set aside, not used"
+        if reason == "implausible_value" and feature.plausible is not None:
+            low, high = feature.plausible
+            whole = "whole numbers " if feature.integer else ""
+            detail = f"set aside: plausible are {whole}{low:g} to {high:g} {feature.unit}"
+        elif reason == "later_than_index_time":
+            detail = "set aside: measured after the index time"
+        elif reason == "too_old":
+            detail = "set aside: older than its declared maximum age"
+        found.append({"code": reason, "feature": name, "detail": detail})
+    found += [
+        {
+            "code": "unseen_category",
+            "feature": name,
+            "detail": "no fitting patient had this category: treated as missing",
+        }
+        for name in unseen
+    ]
+    if request.undeclared_unit:
+        detail = "the care unit is not a declared one: not kept"
+        found.append({"code": "undeclared_unit", "detail": detail})
+    return found
+
+
+def _suggestions(outcomes: list[dict[str, Any]], point: BranchPoint) -> list[dict[str, str]]:
+    """Actions whose outcome lies in one of their bands; suggested, never ordered."""
+    bands = {body["outcome"]: body.get("band") for body in outcomes}
+    return [
+        {"id": action.id, "label": action.label_en}
+        for action in point.actions
+        if bands.get(action.outcome) in action.bands
+    ]

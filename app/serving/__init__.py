@@ -1,0 +1,1 @@
+"""Which models answer now, and how they follow the registry."""

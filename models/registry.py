@@ -1,0 +1,330 @@
+"""The model registry: the only file that knows MLflow.
+
+A registered version is an MLflow model whose `data/bundle` folder is a bundle of `models.bundle`;
+around it stand only MLflow's own text files. Two aliases matter: `champion` is served, `challenger`
+is scored beside it.
+
+The service never imports MLflow into the process that answers patients: it runs this file as
+a child (`python -m models.registry sync …`) that copies every champion into a local cache and says
+what it found, one JSON object for every time it is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.bundle import read_bundle
+from models.errors import BundleRefused, ModelNotFound, RegistryUnreachable
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+DIGEST_TAG = "bundle_digest"
+BUNDLE_FOLDER = "data/bundle"
+LOADER = "models.pyfunc"
+MLFLOW_FILES = {
+    "MLmodel",
+    "conda.yaml",
+    "python_env.yaml",
+    "requirements.txt",
+    "registered_model_meta",
+    "data",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a registered model."""
+
+    name: str
+    version: str
+    digest: str | None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is recorded beside a version: settings, figures, files and column types."""
+
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    pictures: Mapping[str, bytes]
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """A champion in the local cache, or why it is not there."""
+
+    name: str
+    version: str
+    digest: str | None
+    path: str | None
+    refused: str | None = None
+
+
+class Registry:
+    """MLflow's tracking server and model registry behind a handful of verbs.
+
+    Parameters
+    ----------
+    tracking_uri : str
+        Where runs and versions are: `sqlite:///…` or a server's address.
+    registry_uri : str, optional
+        Where versions are, when not the same.
+    artifact_root : Path, optional
+        Folder for files when the store is a local database.
+
+    Notes
+    -----
+    Every method raises `RegistryUnreachable` when MLflow does not answer.
+    """
+
+    def __init__(
+        self, tracking_uri: str, registry_uri: str | None = None, artifact_root: Path | None = None
+    ) -> None:
+        _quiet()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import mlflow
+        self._mlflow = mlflow
+        self._artifact_root = artifact_root
+        if tracking_uri.startswith("sqlite:///"):
+            Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(tracking_uri)
+        mlflow.set_registry_uri(registry_uri or tracking_uri)
+        self._client = mlflow.MlflowClient(tracking_uri, registry_uri or tracking_uri)
+
+    @classmethod
+    def at(cls, var: Path) -> Registry:
+        """The registry of a state folder, or the one that MLflow's environment variables name."""
+        tracking, registry, artifacts = location(var)
+        local = tracking.startswith("sqlite:///")
+        return cls(tracking, registry, artifacts if local else None)
+
+    def publish(self, name: str, bundle: Path, run: Run) -> Version:
+        """Register a bundle folder as the next version of `name`."""
+        digest = read_bundle(bundle).digest
+        mlflow = self._mlflow
+        from mlflow.models import ModelSignature
+        from mlflow.types.schema import ColSpec, Schema
+
+        inputs = [ColSpec(kind, column, required=False) for column, kind in run.columns.items()]
+        outputs = [ColSpec("double", c) for c in ("probability", "log_odds", "base_value")] + [
+            ColSpec("double", f"contribution_{column}") for column in run.columns
+        ]
+        with _Answering(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            copy = Path(folder) / "bundle"
+            shutil.copytree(bundle, copy)
+            with mlflow.start_run(
+                experiment_id=self._experiment(name.split(".", 1)[0]), run_name=name
+            ):
+                mlflow.log_params(dict(run.parameters))
+                mlflow.log_metrics(dict(run.metrics))
+                mlflow.set_tags(dict(run.tags))
+                for file, content in run.pictures.items():
+                    path = Path(folder) / file
+                    path.write_bytes(content)
+                    mlflow.log_artifact(str(path), "evaluation")
+                info = mlflow.pyfunc.log_model(
+                    name="model",
+                    loader_module=LOADER,
+                    data_path=str(copy),
+                    signature=ModelSignature(inputs=Schema([*inputs]), outputs=Schema([*outputs])),
+                    pip_requirements=["numpy", "pandas"],
+                    registered_model_name=name,
+                )
+            version = str(info.registered_model_version)
+            for key, value in {DIGEST_TAG: digest, **run.tags}.items():
+                self._client.set_model_version_tag(name, version, key, value)
+        return Version(name, version, digest, {DIGEST_TAG: digest, **run.tags})
+
+    def version(self, name: str, version: str) -> Version:
+        """Look one version up.
+
+        Raises
+        ------
+        ModelNotFound
+            When there is no such version.
+        """
+        with _Answering():
+            found = self._client.get_model_version(name, version)
+        return Version(name, str(found.version), found.tags.get(DIGEST_TAG), found.tags)
+
+    def versions(self, name: str) -> list[Version]:
+        """All versions, oldest first."""
+        with _Answering():
+            found = self._client.search_model_versions(f"name='{name}'")
+        ordered = sorted(found, key=lambda v: int(v.version))
+        return [Version(name, str(v.version), v.tags.get(DIGEST_TAG), v.tags) for v in ordered]
+
+    def aliases(self, names: Sequence[str], alias: str = CHAMPION) -> dict[str, str]:
+        """Which of the named models have the alias, and on which version."""
+        wanted, found = set(names), {}
+        with _Answering():
+            token = None
+            while True:
+                page = self._client.search_registered_models(max_results=200, page_token=token)
+                for model in page:
+                    if model.name in wanted and alias in model.aliases:
+                        found[model.name] = str(model.aliases[alias])
+                token = page.token
+                if not token:
+                    return {name: found[name] for name in names if name in found}
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        with _Answering():
+            self._client.set_registered_model_alias(name, alias, version)
+
+    def tag(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        with _Answering():
+            for key, value in tags.items():
+                self._client.set_model_version_tag(name, version, key, value)
+
+    def download(self, name: str, version: str, to: Path) -> None:
+        """Copy a version's bundle into the folder `to`, which must not exist.
+
+        Raises
+        ------
+        BundleRefused
+            When the version is not one of our bundles, or holds files that are not part of it.
+        """
+        with _Answering(), tempfile.TemporaryDirectory(dir=to.parent) as folder:
+            fetched = self._mlflow.artifacts.download_artifacts(
+                artifact_uri=self._client.get_model_version_download_uri(name, version),
+                dst_path=folder,
+            )
+            model = Path(fetched)
+            _refuse_foreign(model)
+            shutil.copytree(model / BUNDLE_FOLDER, to, symlinks=True)
+
+    def _experiment(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = None if self._artifact_root is None else str(self._artifact_root / name)
+        return str(self._client.create_experiment(name, artifact_location=location))
+
+
+def _refuse_foreign(model: Path) -> None:
+    if not (model / BUNDLE_FOLDER).is_dir():
+        raise BundleRefused("is not a bundle of this product (no data/bundle folder)")
+    strangers = {path.name for path in model.iterdir()} - MLFLOW_FILES
+    strangers |= {f"data/{path.name}" for path in (model / "data").iterdir()} - {BUNDLE_FOLDER}
+    if strangers:
+        raise BundleRefused(
+            f"{', '.join(sorted(strangers)[:3])} is not part of the format; nothing is unpickled"
+        )
+
+
+def location(var: Path) -> tuple[str, str, Path]:
+    """Tracking address, registry address and artifact folder.
+
+    MLflow's own `MLFLOW_TRACKING_URI` and `MLFLOW_REGISTRY_URI` win; otherwise a SQLite file under
+    the product's state folder, no server process needed.
+    """
+    tracking = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{var.resolve()}/mlflow.db"
+    registry = os.environ.get("MLFLOW_REGISTRY_URI") or tracking
+    return tracking, registry, var.resolve() / "mlflow-artifacts"
+
+
+class _Answering:
+    """Turn MLflow's exceptions into ours; their text can hold addresses, so only the code is kept."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or not isinstance(error, Exception):
+            return
+        if isinstance(error, BundleRefused | ModelNotFound):
+            return
+        code = getattr(error, "error_code", None)
+        if code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise ModelNotFound("no such registered model or version in MLflow") from error
+        raise RegistryUnreachable(
+            f"the model registry did not answer ({code or type(error).__name__})"
+        ) from error
+
+
+def sync(registry: Registry, names: Sequence[str], cache: Path) -> list[Cached]:
+    """Bring every champion into the cache; what cannot be brought is named with its reason.
+
+    Layout: `CACHE/<name>/<version>/` with the bundle's files, complete or not there at all.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    found = []
+    for name, number in registry.aliases(names).items():
+        version = registry.version(name, number)
+        target = cache / name / number
+        try:
+            try:
+                read_bundle(target, version.digest)
+            except BundleRefused:
+                _download(registry, version, target)
+            found.append(Cached(name, number, version.digest, str(target)))
+        except BundleRefused as error:
+            found.append(Cached(name, number, version.digest, None, str(error)))
+    return found
+
+
+def _download(registry: Registry, version: Version, target: Path) -> None:
+    if version.digest is None:
+        raise BundleRefused("was registered without a digest")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=".partial-")) / "bundle"
+    try:
+        registry.download(version.name, version.version, partial)
+        read_bundle(partial, version.digest)
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial.parent, ignore_errors=True)
+
+
+def _quiet() -> None:
+    """Keep MLflow's and Alembic's chatter out of a terminal that people read."""
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`sync CACHE TRACKING_URI REGISTRY_URI`: answer every line of standard input.
+
+    A line in is a JSON list of model names, a line out is `{"champions": […]}` or `{"error": …}`.
+    The end of standard input ends the process, so it never outlives the service that asked.
+    """
+    _, cache, tracking_uri, registry_uri = arguments
+    registry: Registry | None = None
+    for line in sys.stdin:
+        try:
+            registry = registry or Registry(tracking_uri, registry_uri)
+            champions = sync(registry, json.loads(line), Path(cache))
+        except (RegistryUnreachable, ModelNotFound) as error:
+            answer: dict[str, Any] = {"error": str(error)}
+        else:
+            answer = {"champions": [asdict(champion) for champion in champions]}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,219 @@
+"""When not to answer: patients unlike those the model was fitted on.
+
+Rule
+----
+1. A required number lies outside the range that the fitting rows covered, or
+2. the patient's numbers, taken together, are farther from the fitting patients than all but one in
+   a thousand of those were themselves.
+
+Distance: every number is mapped to a normal score by the fitting rows' quantiles (linear between
+them and onwards beyond them, so that outliers stay outliers); the squared Mahalanobis distance
+over the numbers that are present is brought to one scale for any count of them by the
+Wilson-Hilferty cube root. Missing numbers do not count; intervals show what they cost.
+
+References
+----------
+Wilson EB, Hilferty MM. The distribution of chi-square. PNAS 1931;17:684-688.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+QUANTILES = (0.005, 0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975, 0.995)
+SHRINKAGE = 0.05
+SHARE_BEYOND = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class _PiecewiseLine:
+    """All inputs' quantile-to-score lines at once, the last segments going on beyond the knots.
+
+    Attributes
+    ----------
+    inner : ndarray, shape (k, m)
+        Knots between segments, padded with infinity.
+    value, score, slope : ndarray, shape (k, m + 1)
+        Where each segment begins, its score there, and its slope.
+    """
+
+    inner: Floats
+    value: Floats
+    score: Floats
+    slope: Floats
+
+    @classmethod
+    def through(cls, knots: Sequence[tuple[Floats, Floats]]) -> _PiecewiseLine:
+        most = max((len(values) for values, _ in knots), default=2)
+        inner = np.full((len(knots), most - 2), np.inf)
+        value, score, slope = (np.zeros((len(knots), most - 1)) for _ in range(3))
+        for i, (values, scores) in enumerate(knots):
+            n = len(values) - 1
+            inner[i, : n - 1] = values[1:-1]
+            value[i, :n], score[i, :n] = values[:-1], scores[:-1]
+            slope[i, :n] = np.diff(scores) / np.diff(values)
+        return cls(inner, value, score, slope)
+
+    def scores(self, x: Floats) -> Floats:
+        """Normal scores of the inputs, shape (k,); NaN where missing."""
+        segment = (x[:, None] > self.inner).sum(axis=1)
+        at = np.arange(len(x)), segment
+        return np.asarray(self.score[at] + self.slope[at] * (x - self.value[at]))
+
+
+@dataclass(frozen=True, slots=True)
+class Familiarity:
+    """What the fitting patients looked like, taken together.
+
+    Attributes
+    ----------
+    columns : ndarray of int, shape (k,)
+        Positions of the numeric inputs that are compared.
+    knots : tuple of pairs
+        Per input: values (ascending) and the normal scores they stand for.
+    correlation : ndarray, shape (k, k)
+        Of the normal scores, shrunk towards the identity.
+    limit : float
+        Largest familiar distance (Wilson-Hilferty scale).
+    ranges : mapping
+        Required numeric input -> lowest and highest value seen.
+    """
+
+    columns: NDArray[np.intp]
+    knots: tuple[tuple[Floats, Floats], ...]
+    correlation: Floats
+    limit: float
+    ranges: Mapping[int, tuple[float, float]]
+    _line: _PiecewiseLine = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_line", _PiecewiseLine.through(self.knots))
+
+    def distance(self, x: Floats) -> float:
+        """Distance of one vector on the Wilson-Hilferty scale (about standard normal)."""
+        return _distance(self._scores(x), self.correlation)
+
+    def is_unfamiliar(self, x: Floats) -> bool:
+        """Whether the rule says to abstain for this vector, shape (n_features,)."""
+        for column, (lowest, highest) in self.ranges.items():
+            value = float(x[column])
+            if value < lowest or value > highest:  # false for a missing value
+                return True
+        return self.distance(x) > self.limit
+
+    def _scores(self, x: Floats) -> Floats:
+        return self._line.scores(x[self.columns])
+
+    def to_document(self, features: Sequence[str]) -> dict[str, Any]:
+        rows, columns = np.tril_indices(len(self.columns))
+        return {
+            "inputs": [
+                {"feature": features[int(c)], "values": v.tolist(), "scores": s.tolist()}
+                for c, (v, s) in zip(self.columns, self.knots, strict=True)
+            ],
+            "correlation": [float(f"{v:.9g}") for v in self.correlation[rows, columns]],
+            "limit": self.limit,
+            "ranges": {features[column]: list(limits) for column, limits in self.ranges.items()},
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], features: Sequence[str]) -> Familiarity:
+        """Rebuild from `to_document`; a missing or malformed key raises KeyError or ValueError."""
+        inputs = document["inputs"]
+        position = {name: i for i, name in enumerate(features)}
+        lower_triangle = np.array(document["correlation"], dtype=np.float64)
+        if lower_triangle.shape != (len(inputs) * (len(inputs) + 1) // 2,):
+            raise ValueError("the correlation has another size than the inputs")
+        correlation = np.zeros((len(inputs), len(inputs)))
+        correlation[np.tril_indices(len(inputs))] = lower_triangle
+        correlation = correlation + np.tril(correlation, -1).T
+        return cls(
+            columns=np.array([position[item["feature"]] for item in inputs], dtype=np.intp),
+            knots=tuple(
+                (np.array(item["values"], dtype=float), np.array(item["scores"], dtype=float))
+                for item in inputs
+            ),
+            correlation=correlation,
+            limit=float(document["limit"]),
+            ranges={
+                position[name]: (float(low), float(high))
+                for name, (low, high) in document["ranges"].items()
+            },
+        )
+
+
+def fit_familiarity(X: Floats, numeric: Sequence[int], required: Sequence[int]) -> Familiarity:
+    """Learn what familiar patients look like.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_samples, n_features)
+        Fitting rows, NaN where missing.
+    numeric : sequence of int
+        Columns that hold numbers (not categories or flags).
+    required : sequence of int
+        Those numbers that must be there; their range is a limit by itself.
+    """
+    columns, knots = [], []
+    for column in numeric:
+        values = X[:, column]
+        own = _knots(values[~np.isnan(values)])
+        if own is not None:
+            columns.append(column)
+            knots.append(own)
+    line = _PiecewiseLine.through(knots)
+    scores = np.array([line.scores(row[columns]) for row in X])
+    correlation = _correlation(scores)
+    distances = np.array([_distance(row, correlation) for row in scores])
+    ranges = {
+        column: (float(np.nanmin(X[:, column])), float(np.nanmax(X[:, column])))
+        for column in required
+    }
+    limit = float(np.quantile(distances, 1 - SHARE_BEYOND))
+    return Familiarity(np.array(columns, dtype=np.intp), tuple(knots), correlation, limit, ranges)
+
+
+def _knots(values: Floats) -> tuple[Floats, Floats] | None:
+    """Values at the quantiles with their normal scores, ties merged; None for a constant."""
+    if len(values) == 0:
+        return None
+    quantiles = np.quantile(values, QUANTILES)
+    normal = np.array([NormalDist().inv_cdf(q) for q in QUANTILES])
+    distinct = np.unique(quantiles)
+    if len(distinct) < 2:
+        return None
+    return distinct, np.array([normal[quantiles == value].mean() for value in distinct])
+
+
+def _correlation(scores: Floats) -> Floats:
+    """Pairwise-complete correlation, made positive definite, shrunk towards the identity."""
+    k = scores.shape[1]
+    centred = scores - np.nanmean(scores, axis=0)
+    present = ~np.isnan(scores)
+    filled = np.where(present, centred, 0.0)
+    together = present.astype(float).T @ present.astype(float)
+    covariance = filled.T @ filled / np.maximum(together, 1.0)
+    deviation = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(deviation, deviation)
+    eigenvalues, vectors = np.linalg.eigh(correlation)
+    positive = (vectors * np.maximum(eigenvalues, 0.01)) @ vectors.T
+    scale = np.sqrt(np.diag(positive))
+    return np.asarray((1 - SHRINKAGE) * positive / np.outer(scale, scale) + SHRINKAGE * np.eye(k))
+
+
+def _distance(scores: Floats, correlation: Floats) -> float:
+    present = np.flatnonzero(~np.isnan(scores))
+    k = len(present)
+    if k == 0:
+        return 0.0
+    own = scores[present]
+    squared = float(own @ np.linalg.solve(correlation[np.ix_(present, present)], own))
+    return float(((squared / k) ** (1 / 3) - (1 - 2 / (9 * k))) / np.sqrt(2 / (9 * k)))

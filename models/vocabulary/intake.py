@@ -1,0 +1,70 @@
+"""All measurements of one patient on their way into a vector: kept, derived, or set aside by name.
+
+Serving and training share this step, so a model is fitted on exactly what it will be served.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.vocabulary.branch_points import BranchPoint
+from models.vocabulary.features import Feature
+from models.vocabulary.measurement import Measurement, set_aside_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What may be used of what came.
+
+    Attributes
+    ----------
+    values : mapping
+        Encoded value by feature name, derived ones included.
+    set_aside : tuple of (feature name, reason)
+        In the order sent.
+    """
+
+    values: Mapping[str, float]
+    set_aside: tuple[tuple[str, str], ...]
+
+
+def settle(
+    measurements: Iterable[Measurement],
+    point: BranchPoint,
+    features: Mapping[str, Feature],
+    index_time: datetime | None = None,
+) -> Intake:
+    """Set aside what cannot be trusted, then derive what follows from the rest.
+
+    Examples
+    --------
+    An ASA class of 4 puts the patient in the band IV-VI:
+
+    >>> from models.vocabulary import load_vocabulary
+    >>> words = load_vocabulary()
+    >>> asa = Measurement(words.features["asa_class"], 4.0)
+    >>> taken = settle([asa], words.branch_points["surgery-decision"], words.features)
+    >>> words.features["asa_band"].show(taken.values["asa_band"])
+    'IV-VI'
+    """
+    values: dict[str, float] = {}
+    set_aside: list[tuple[str, str]] = []
+    for measurement in measurements:
+        feature = measurement.feature
+        limit = point.maximum_age_hours.get(feature.name, feature.maximum_age_hours)
+        reason = set_aside_reason(measurement, index_time, limit)
+        if reason is not None:
+            set_aside.append((feature.name, reason))
+        elif not math.isnan(measurement.value):
+            values[feature.name] = measurement.value
+    for name in point.features:
+        rule = features[name].derived_from
+        if rule is None or name in values or rule.feature not in values:
+            continue
+        category = rule.category(values[rule.feature])
+        if category is not None:
+            values[name] = float(features[name].categories.index(category))
+    return Intake(values, tuple(set_aside))

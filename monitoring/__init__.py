@@ -1,0 +1,1 @@
+"""What the service counts and what it is compared with: metrics, reference profiles, statistics."""

@@ -1,0 +1,91 @@
+"""Every metric of the service, declared once, with bounded labels, created at 0.
+
+No label ever holds anything that came in a request: branch points, outcomes, statuses, model names
+and bins are all declared beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+
+from models.vocabulary import Vocabulary
+
+STATUSES = ("answered", "fallback", "abstained")
+DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The service's counters; one instance per process, its own registry."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._registry = CollectorRegistry()
+        assessments = Counter(
+            "risk_assessments",
+            "Outcomes asked for, by how they were answered.",
+            ["branch_point", "outcome", "status"],
+            registry=self._registry,
+        )
+        durations = Histogram(
+            "risk_assessment_duration_seconds",
+            "Time from a parsed request to its answer.",
+            ["branch_point"],
+            buckets=DURATION_BUCKETS,
+            registry=self._registry,
+        )
+        self._info = Gauge(
+            "risk_model_info",
+            "1 for every model that is served.",
+            ["model", "version", "alias", "digest"],
+            registry=self._registry,
+        )
+        self.load_failures = Counter(
+            "risk_model_load_failures",
+            "Model versions that were refused.",
+            registry=self._registry,
+        )
+        self._last_success = Gauge(
+            "risk_registry_last_success_timestamp_seconds",
+            "When the registry last answered, in seconds since 1970.",
+            registry=self._registry,
+        )
+        self._from_cache = Gauge(
+            "risk_registry_serving_from_cache",
+            "1 while the last good models are served because the registry did not answer.",
+            registry=self._registry,
+        )
+        # Resolved once: a label look-up costs more than the increment.
+        self._assessments = {
+            (point.id, outcome, status): assessments.labels(point.id, outcome, status)
+            for point in vocabulary.branch_points.values()
+            for outcome in point.outcomes
+            for status in STATUSES
+        }
+        self._durations = {name: durations.labels(name) for name in vocabulary.branch_points}
+
+    def assessed(
+        self, branch_point: str, statuses: Iterable[tuple[str, str]], duration_s: float
+    ) -> None:
+        """Count one assessment: (outcome, status) pairs and how long it took."""
+        for outcome, status in statuses:
+            self._assessments[branch_point, outcome, status].inc()
+        self._durations[branch_point].observe(duration_s)
+
+    def serving(self, models: Iterable[Mapping[str, str]]) -> None:
+        """Show which models are served now: name, version, alias, digest each."""
+        self._info.clear()
+        for model in models:
+            self._info.labels(model["name"], model["version"], model["alias"], model["digest"]).set(
+                1
+            )
+
+    def registry(self, last_success: float, from_cache: bool) -> None:
+        self._last_success.set(last_success)
+        self._from_cache.set(from_cache)
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus scrapes."""
+        return generate_latest(self._registry)

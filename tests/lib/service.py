@@ -1,0 +1,103 @@
+"""A real service process on a free loopback port, started and ended by the tests."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+PATIENCE_S = 60.0
+
+
+def script(name: str) -> str:
+    """A command of the installation under test."""
+    return str(Path(sys.executable).parent / name)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def environment(var: Path, **more: str) -> dict[str, str]:
+    """The caller's environment without its own settings, with a state folder of the test's."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("RISK_", "MLFLOW_"))
+        and name not in ("PORT", "VAR_DIR", "DEMO_ONCE")
+    }
+    return {**kept, "RISK_VAR_DIR": str(var), **more}
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service: where it is, its process, and what it wrote to standard error."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=30.0)
+
+
+@contextmanager
+def running_service(
+    var: Path, log: Path, settings: Mapping[str, str] | None = None, *, until: int | None = 200
+) -> Iterator[Service]:
+    """Start `risk-serve run`, wait until /readyz answers `until` (None: any answer), end it after."""
+    port = free_port()
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [script("risk-serve"), "run", "--port", str(port)],
+            env=environment(var, **(settings or {})),
+            stdout=sink,
+            stderr=sink,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait(url, process, log, until)
+            yield Service(url, process, log)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path, until: int | None) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(f"the service ended: {log.read_text()[-2000:]}")
+        try:
+            status = httpx.get(f"{url}/readyz", timeout=2.0).status_code
+        except httpx.HTTPError:
+            status = None
+        if status is not None and until in (None, status):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"not ready within {PATIENCE_S} s: {log.read_text()[-2000:]}")
+
+
+def run_command(*arguments: str, var: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run one of the product's commands as a user would."""
+    done = subprocess.run(
+        [script(arguments[0]), *arguments[1:]],
+        env=environment(var),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(arguments)} failed: {done.stderr[-2000:]}")
+    return done

@@ -1,0 +1,162 @@
+"""The model card: what a model is for, what it was made from, how well it does, where it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.risk.risk_model import RiskModel
+from models.vocabulary import Vocabulary
+from training.cohort import Cohort
+from training.fit.selection import Candidate
+
+
+def build_card(
+    model: RiskModel,
+    candidate: Candidate,
+    cohort: Cohort,
+    evaluation: Mapping[str, Any],
+    fitted_rows: int,
+    vocabulary: Vocabulary,
+) -> dict[str, Any]:
+    """Gather the card's content; every figure comes from the evaluation or the model itself."""
+    point = vocabulary.branch_points[model.branch_point]
+    outcome = vocabulary.outcomes[model.outcome]
+    source = cohort.source
+    return {
+        "name": model.name,
+        "outcome": outcome.label_en,
+        "definition": outcome.definition,
+        "competing_event": outcome.competing,
+        "horizon_days": outcome.horizon_days,
+        "branch_point": point.title_en,
+        "intended_purpose": point.intended_purpose,
+        "decision_support_only": True,
+        "must_not_be_used_for": [
+            "deciding or ordering anything by itself",
+            "patients unlike the cohort below; the model abstains where it can tell",
+            "proving that an action would change the outcome: it predicts, it does not explain causes",
+        ],
+        "training_data": model.training_data,
+        "cohort": {
+            "title": source.title,
+            "citation": source.citation,
+            "licence": source.licence,
+            "rows_fitted": fitted_rows,
+            "rows_held_out": evaluation["rows"],
+            "held_out_rule": f"rows whose number is divisible by {source.divisible_by}",
+            "cohort_value": model.cohort_value,
+        },
+        "model": {
+            "form": str(candidate),
+            "inputs": list(model.features),
+            "required": list(model.required),
+            "calibration": "linear on the log-odds, fitted on out-of-fold predictions"
+            if model.kind == "binary"
+            else "linear in the unit, fitted on out-of-fold predictions",
+            "attributions": "exact Shapley values; base value plus contributions is the calibrated "
+            + ("log-odds" if model.kind == "binary" else "value"),
+        },
+        "interval": {
+            "method": model.interval_method,
+            "level": model.interval.level,
+            "coverage_held_out": evaluation["interval"]["coverage"],
+        },
+        "abstains": [
+            "when a required input is missing or was set aside: " + ", ".join(model.required),
+            "when a required number lies outside the fitted range, or the numbers together are "
+            "farther from the fitting patients than all but one in a thousand of those were",
+        ],
+        "limits": _limits(cohort),
+        "evaluation": evaluation,
+    }
+
+
+def _limits(cohort: Cohort) -> list[str]:
+    limits = [
+        "Evaluated on held-out rows of the same cohort; no other hospital has been tested.",
+        f"The cohort is {cohort.source.title}: validate and recalibrate locally before use.",
+    ]
+    if cohort.source.training_data == "synthetic":
+        limits.insert(0, "Trained on simulated patients: it proves nothing about real ones.")
+    return limits
+
+
+def card_markdown(card: Mapping[str, Any]) -> str:
+    """The card as Markdown, for people."""
+    evaluation, cohort = card["evaluation"], card["cohort"]
+    lines = [
+        f"# {card['outcome']}",
+        "",
+        f"`{card['name']}` · {card['branch_point']} · training data: **{card['training_data']}**",
+        "",
+        "**Decision support only.** It predicts; it never decides.",
+        "",
+        "## What it predicts",
+        "",
+        card["definition"],
+        "",
+    ]
+    if card["competing_event"]:
+        lines += [f"Competing event: {card['competing_event']}.", ""]
+    lines += ["## Intended purpose", "", card["intended_purpose"], "", "Must not be used for:", ""]
+    lines += [f"- {item}" for item in card["must_not_be_used_for"]]
+    lines += [
+        "",
+        "## Data",
+        "",
+        f"{cohort['title']} ({cohort['citation']}) Licence: {cohort['licence']}.",
+        "",
+        f"Fitted on {cohort['rows_fitted']} rows, evaluated on {cohort['rows_held_out']} held-out "
+        f"rows ({cohort['held_out_rule']}).",
+        "",
+        "## Model",
+        "",
+        f"- Form: {card['model']['form']}",
+        f"- Calibration: {card['model']['calibration']}",
+        f"- Reasons: {card['model']['attributions']}",
+        f"- Inputs: {', '.join(card['model']['inputs'])}",
+        "",
+        "## Held-out figures",
+        "",
+        "| figure | value | 95 % interval |",
+        "|---|---|---|",
+    ]
+    for name, value in evaluation.items():
+        if isinstance(value, Mapping) and {"value", "lower", "upper"} <= set(value):
+            lines.append(f"| {name} | {_number(value['value'])} | {_range(value)} |")
+    calibration = evaluation.get("calibration", {})
+    for name in ("slope", "in_the_large", "ici"):
+        if calibration.get(name) is not None:
+            lines.append(f"| calibration: {name} | {_number(calibration[name])} | |")
+    lines += ["", "## How sure", ""]
+    interval = card["interval"]
+    lines += [
+        f"Intervals ({interval['level']:.0%}): {interval['method']}. Coverage on held-out rows: "
+        f"{_number(interval['coverage_held_out'])}.",
+        "",
+        "Abstains:",
+        "",
+    ]
+    lines += [f"- {item}" for item in card["abstains"]]
+    for name, found in evaluation.get("comparators", {}).items():
+        difference = found["difference"]["auroc"]
+        lines += [
+            "",
+            f"Against {name.replace('_', ' ')} on the same {found['rows']} rows: AUROC "
+            f"{_number(found['model']['auroc'])} against {_number(found['comparator']['auroc'])}, "
+            f"difference {_number(difference['value'])} ({_range(difference)}).",
+        ]
+    lines += ["", "## Limits", ""]
+    lines += [f"- {item}" for item in card["limits"]]
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("value")
+    return "not available" if value is None else f"{value:.3f}"
+
+
+def _range(value: Mapping[str, Any]) -> str:
+    return f"{_number(value['lower'])} to {_number(value['upper'])}"

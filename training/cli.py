@@ -1,0 +1,293 @@
+"""`risk-train`: what ML engineers run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from models.errors import ModelsError
+from models.registry import CHAMPION, Registry
+from models.vocabulary import Vocabulary, load_vocabulary
+from training.cohort import load_cohort, read_rows
+from training.errors import PromotionRefused, SourceInvalid, TrainingError
+from training.sources.fetch import fetch as fetch_cohort
+from training.sources.source import Source, load_source, source_names
+
+app = typer.Typer(
+    name="risk-train",
+    help="Train, evaluate and promote the risk models of a branch point.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+tell = Console(stderr=True)
+
+Var = Annotated[
+    Path, typer.Option("--var", envvar="RISK_VAR_DIR", help="Folder for state (cohorts, MLflow).")
+]
+Site = Annotated[
+    Path | None,
+    typer.Option("--content", envvar="RISK_CONTENT", help="A site's own clinical content folder."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+File = Annotated[
+    Path | None, typer.Option("--from", help="The cohort's file, for a source that is not fetched.")
+]
+DEFAULT_VAR = Path("var")
+
+
+def main() -> None:
+    """Run the command; an expected error is one line and exit code 1."""
+    try:
+        app()
+    except (TrainingError, ModelsError) as error:
+        tell.print(f"risk-train: {error}", style="red", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except BrokenPipeError:  # `risk-train rows … | head` closes the pipe: that is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+@app.command()
+def sources(as_json: AsJson = False) -> None:
+    """List the cohorts that can be trained on."""
+    vocabulary = load_vocabulary()
+    known = [load_source(name, vocabulary) for name in source_names()]
+    if as_json:
+        print(json.dumps([{"name": s.name, "branch_point": s.branch_point} for s in known]))
+        return
+    table = Table("source", "branch point", "outcomes", "how it comes", title="Sources")
+    for source in known:
+        how = "risk-train fetch" if source.fetch else "--from FILE"
+        outcomes = ", ".join(label.outcome for label in source.labels)
+        table.add_row(source.name, source.branch_point, outcomes, how)
+    Console().print(table)
+
+
+@app.command()
+def fetch(
+    source: Annotated[str, typer.Argument(help="For example: support2")], var: Var = DEFAULT_VAR
+) -> None:
+    """Bring a public cohort here and check its SHA-256."""
+    with tell.status(f"Fetching {source}"):
+        path = fetch_cohort(load_source(source, load_vocabulary()), var / "cohorts")
+    tell.print(f"{source}: {path}")
+
+
+@app.command()
+def rows(
+    source: Annotated[str, typer.Argument(help="For example: support2")],
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Only rows never used for fitting.")
+    ] = False,
+    file: File = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
+    var: Var = DEFAULT_VAR,
+    content: Site = None,
+) -> None:
+    """Print patients as NDJSON: the request the service would be sent, labels, comparators."""
+    vocabulary = load_vocabulary(content)
+    mapping = load_source(source, vocabulary)
+    chosen = (
+        row for row in read_rows(mapping, _file(mapping, file, var)) if row.held_out or not held_out
+    )
+    for row in islice(chosen, limit):
+        labels = {
+            name: value
+            if value is None or vocabulary.outcomes[name].kind == "numeric"
+            else bool(value)
+            for name, value in row.labels.items()
+        }
+        line = {
+            "row": row.row,
+            "branch_point": mapping.branch_point,
+            "request": {"measurements": row.measurements},
+            "labels": labels,
+            "comparators": row.comparators,
+        }
+        print(json.dumps(line, ensure_ascii=False))
+
+
+@app.command()
+def run(
+    branch_point: Annotated[str, typer.Argument(help="For example: icu-review")],
+    source: Annotated[
+        str | None,
+        typer.Option(help="Source name or .toml; default: the one for the branch point."),
+    ] = None,
+    file: File = None,
+    outcome: Annotated[
+        list[str] | None, typer.Option(help="Only this outcome; may be repeated.")
+    ] = None,
+    promote_passed: Annotated[
+        bool, typer.Option("--promote", help="Promote each version whose gate holds.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of folds, boosting and bootstrap.")] = 2026,
+    var: Var = DEFAULT_VAR,
+    content: Site = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit, evaluate on held-out rows and register every outcome of a branch point."""
+    from training.evaluation import summary_table
+    from training.pipeline import train_outcome
+
+    vocabulary = load_vocabulary(content)
+    mapping = _source_of(branch_point, source, vocabulary)
+    outcomes = [label.outcome for label in mapping.labels]
+    if unknown := set(outcome or ()) - set(outcomes):
+        raise SourceInvalid(
+            f"{mapping.name} has no outcome {', '.join(sorted(unknown))}; "
+            f"it has {', '.join(outcomes)}"
+        )
+    outcomes = [name for name in outcomes if not outcome or name in outcome]
+    results = []
+    with _progress() as bars:
+        reading = bars.add_task(f"reading {mapping.name}", total=1)
+        cohort = load_cohort(mapping, _file(mapping, file, var), vocabulary)
+        registry = Registry.at(var)
+        bars.advance(reading, 1)
+        tasks = {name: bars.add_task(name, total=1, start=False) for name in outcomes}
+        for name, task in tasks.items():
+            bars.start_task(task)
+            advance = partial(bars.advance, task)
+            result = train_outcome(cohort, name, vocabulary, registry, seed=seed, progress=advance)
+            results.append(result)
+    printed = []
+    for result in results:
+        decision = None
+        if promote_passed:
+            decision = _promote(registry, result.version.name, result.version.version, vocabulary)
+        printed.append(
+            {
+                "name": result.version.name,
+                "version": result.version.version,
+                "digest": result.version.digest,
+                "form": result.form,
+                "evaluation": result.evaluation,
+                "promoted": decision,
+            }
+        )
+        if not as_json:
+            Console().print(summary_table(result.version.name, result.evaluation))
+            tell.print(
+                f"{result.version.name} version {result.version.version}: {result.form}"
+                + ("" if decision is None else f"; champion: {'yes' if decision else 'no'}")
+            )
+    if as_json:
+        print(json.dumps(printed))
+    for (feature, reason), count in sorted(cohort.set_aside.items()):
+        tell.print(f"set aside: {feature} ({reason}) in {count} rows", style="dim")
+
+
+@app.command()
+def models(var: Var = DEFAULT_VAR, content: Site = None, as_json: AsJson = False) -> None:
+    """List the registered models, their newest version and their champion."""
+    registry = Registry.at(var)
+    names = load_vocabulary(content).model_names()
+    champions = registry.aliases(names, CHAMPION)
+    found = []
+    for name in names:
+        if versions := registry.versions(name):
+            newest = versions[-1]
+            found.append(
+                {
+                    "name": name,
+                    "newest": newest.version,
+                    "champion": champions.get(name),
+                    "training_data": newest.tags.get("training_data"),
+                }
+            )
+    if as_json:
+        print(json.dumps(found))
+        return
+    table = Table("model", "newest version", "champion", "training data", title="Models")
+    for item in found:
+        table.add_row(item["name"], item["newest"], item["champion"] or "-", item["training_data"])
+    Console().print(table)
+
+
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="For example: icu-review.death_180d")],
+    version: Annotated[str, typer.Argument(help="Version number, or `newest`.")],
+    var: Var = DEFAULT_VAR,
+    content: Site = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version the champion if the gate holds; otherwise say which rule failed."""
+    registry, vocabulary = Registry.at(var), load_vocabulary(content)
+    if version == "newest":
+        known = registry.versions(name)
+        if not known:
+            raise SourceInvalid(f"no version of {name} is registered; see `risk-train models`")
+        version = known[-1].version
+    passed = _promote(registry, name, version, vocabulary, as_json=as_json)
+    if not passed:
+        raise PromotionRefused(f"{name} version {version} was not promoted: the gate does not hold")
+
+
+def _promote(
+    registry: Registry,
+    name: str,
+    version: str,
+    vocabulary: Vocabulary,
+    *,
+    as_json: bool = False,
+) -> bool:
+    from training.promote import promote_version
+
+    decision = promote_version(registry, name, version, vocabulary)
+    if as_json:
+        findings = [asdict(finding) for finding in decision.findings]
+        print(json.dumps({"name": name, "version": version, "passed": decision.passed,
+                          "findings": findings}))  # fmt: skip
+        return decision.passed
+    table = Table("rule", "found", "expected", "holds", title=f"Gate: {name} version {version}")
+    for finding in decision.findings:
+        found = "missing" if finding.found is None else f"{finding.found:.4g}"
+        table.add_row(finding.rule, found, finding.expected, "yes" if finding.passed else "NO")
+    tell.print(table)
+    return decision.passed
+
+
+def _source_of(branch_point: str, source: str | None, vocabulary: Vocabulary) -> Source:
+    if branch_point not in vocabulary.branch_points:
+        known = ", ".join(vocabulary.branch_points)
+        raise SourceInvalid(f"no branch point `{branch_point}`; known: {known}")
+    names = [source] if source else source_names()
+    for name in names:
+        mapping = load_source(name, vocabulary)
+        if mapping.branch_point == branch_point:
+            return mapping
+    raise SourceInvalid(
+        f"no source feeds `{branch_point}`; see `risk-train sources`, or give --source FILE.toml"
+    )
+
+
+def _file(source: Source, given: Path | None, var: Path) -> Path:
+    return given if given is not None else fetch_cohort(source, var / "cohorts")
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=tell) as bars:
+        yield bars

@@ -1,0 +1,30 @@
+"""What can go wrong in training.
+
+TrainingError
+├── SourceInvalid      a source mapping or its file is not what was declared
+├── FetchFailed        the public cohort could not be brought here, or is not the expected file
+├── CohortTooSmall     too few rows or events to fit or evaluate an outcome
+└── PromotionRefused   the gate does not hold; the message names each rule that failed
+"""
+
+from __future__ import annotations
+
+
+class TrainingError(Exception):
+    """Root of the errors of training."""
+
+
+class SourceInvalid(TrainingError):
+    """A source mapping or its file is not what was declared."""
+
+
+class FetchFailed(TrainingError):
+    """The public cohort could not be brought here, or is not the expected file."""
+
+
+class CohortTooSmall(TrainingError):
+    """Too few rows or events to fit or evaluate an outcome."""
+
+
+class PromotionRefused(TrainingError):
+    """The gate does not hold."""

@@ -1,0 +1,1 @@
+"""Fitting one outcome: candidates, cross-validated choice, calibration, interval, abstention."""

@@ -1,0 +1,127 @@
+"""From a fitted model to a bundle on disk and a version in the registry."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import prove, read_bundle, write_bundle
+from models.registry import Registry, Run, Version
+from models.risk.assessment import Answered
+from models.risk.risk_model import RiskModel
+from models.vocabulary import Vocabulary
+from training.fit.fit_outcome import Fitted
+
+Floats = NDArray[np.float64]
+
+MLFLOW_TYPES = {"number": "double", "category": "string", "flag": "boolean"}
+
+
+def examples(model: RiskModel, X: Floats) -> list[dict[str, Any]]:
+    """Stored examples made of medians and quartiles: no patient is among them.
+
+    A number or flag takes the cohort's quantile, a category the most frequent one; the second
+    example leaves out all that may be missing. Examples on which the model abstains are dropped.
+    """
+    found = []
+    for quantile, sparse in ((0.5, False), (0.5, True), (0.3, False), (0.7, False)):
+        values: dict[str, float] = {}
+        for i, item in enumerate(model.inputs):
+            if sparse and item.name not in model.required:
+                continue
+            present = X[~np.isnan(X[:, i]), i]
+            if item.kind == "category":
+                values[item.name] = float(np.bincount(present.astype(np.intp)).argmax())
+            else:
+                values[item.name] = float(np.quantile(present, quantile, method="nearest"))
+        answer = model.assess(values)
+        if isinstance(answer, Answered):
+            contributions = dict(zip(model.features, answer.contributions.tolist(), strict=True))
+            found.append({"values": values, "score": answer.score, "contributions": contributions})
+    return found
+
+
+def write_model_bundle(
+    directory: Path,
+    fitted: Fitted,
+    X: Floats,
+    reference: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    card: Mapping[str, Any],
+    card_text: str,
+    vocabulary: Vocabulary,
+) -> str:
+    """Write a bundle, read it back and prove it; return its digest.
+
+    Raises
+    ------
+    BundleRefused
+        When what was written does not prove itself.
+    """
+    files = {
+        "model.json": _json(fitted.model.to_document()),
+        "example.json": _json({"examples": examples(fitted.model, X)}),
+        "reference.json": _json(reference),
+        "evaluation.json": _json(evaluation),
+        "card.json": _json(card),
+        "card.md": card_text.encode(),
+    }
+    if fitted.trees_text is not None:
+        files["trees.txt"] = fitted.trees_text.encode()
+    digest = write_bundle(directory, files)
+    prove(read_bundle(directory, digest), fitted.model.name, vocabulary)
+    return digest
+
+
+def publish(
+    registry: Registry,
+    bundle: Path,
+    fitted: Fitted,
+    evaluation: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
+    source: str,
+    seed: int,
+) -> Version:
+    """Register the bundle with its figures, pictures and lineage."""
+    model = fitted.model
+    run = Run(
+        parameters={
+            "form": str(fitted.choice.candidate),
+            "seed": str(seed),
+            "source": source,
+            "python": platform.python_version(),
+        },
+        metrics=dict(_figures(evaluation)),
+        tags={
+            "branch_point": model.branch_point,
+            "outcome": model.outcome,
+            "training_data": model.training_data,
+            "source": source,
+        },
+        pictures=pictures,
+        columns={item.name: MLFLOW_TYPES[item.kind] for item in model.inputs},
+    )
+    return registry.publish(model.name, bundle, run)
+
+
+def _figures(evaluation: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    """Flatten the headline figures; curves, tables and subgroups stay in evaluation.json."""
+    figures: list[tuple[str, float]] = []
+    for name, value in evaluation.items():
+        if isinstance(value, bool) or name in ("curve", "deciles", "net_benefit", "subgroups"):
+            continue
+        if isinstance(value, int | float):
+            figures.append((f"{prefix}{name}", float(value)))
+        elif isinstance(value, Mapping):
+            figures += _figures(value, f"{prefix}{name}.")
+    return figures
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
