@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,13 @@ def vocabulary() -> Vocabulary:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state folder with SUPPORT fetched, every icu-review outcome trained and promoted."""
+    """A state folder with SUPPORT fetched, every icu-review outcome trained and promoted.
+
+    `RISK_TESTS_TRAINED` names such a folder to be used again, which spares a developer the minutes
+    between two runs.
+    """
+    if given := os.environ.get("RISK_TESTS_TRAINED"):
+        return Path(given)
     var = tmp_path_factory.mktemp("trained") / "var"
     run_command("risk-train", "fetch", "support2", var=var)
     run_command("risk-train", "run", "icu-review", "--promote", "--json", var=var)

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.deid import scrub
 from app.errors import Problem
@@ -79,7 +80,17 @@ async def create_assessments(branch_point: str, request: Request) -> Response:
     """NDJSON in, NDJSON out, same order; a bad line gets its own problem."""
     state = state_of(request)
     point = state.branch_point(branch_point)
-    return StreamingResponse(_answers(request, point, state), media_type=NDJSON)
+    return _TwoWayStream(_answers(request, point, state), media_type=NDJSON)
+
+
+class _TwoWayStream(StreamingResponse):
+    """Writes while the request is still read.
+
+    Starlette's own would look for a disconnect at the same time, and take the body's messages away.
+    """
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        await self.stream_response(send)
 
 
 async def _answers(request: Request, point: BranchPoint, state: State) -> AsyncIterator[bytes]:

@@ -23,6 +23,7 @@ INCLUDES = ("measure_next", "reference")
 MEASUREMENT_KEYS = {"value", "unit", "time"}
 LONGEST_NAME = 200
 MOST_FAULTS = 50
+NOT_KNOWN = "is not in the dictionary; GET /v1/features lists all names"
 RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
@@ -142,9 +143,9 @@ def _measurements(
     for position, (name, given) in enumerate(sent.items()):
         feature = vocabulary.features.get(name)
         if feature is None:
-            faults.append(
-                InputError(f"/measurements/{position}", "unknown_feature", _near(name, vocabulary))
-            )
+            # Near names of faults that nobody will be shown are not worth the time they cost.
+            expected = _near(name, vocabulary) if len(faults) < MOST_FAULTS else NOT_KNOWN
+            faults.append(InputError(f"/measurements/{position}", "unknown_feature", expected))
             continue
         pointer = f"/measurements/{name}"
         if not vocabulary.can_be_known(name, point.id):
@@ -184,5 +185,5 @@ def _near(name: str, vocabulary: Vocabulary) -> str:
     """Dictionary names like the one sent; long strings are no typing error and are not compared."""
     near = get_close_matches(name.lower(), vocabulary.features, n=3) if len(name) <= 64 else []
     if not near:
-        return "is not in the dictionary; GET /v1/features lists all names"
+        return NOT_KNOWN
     return f"is not in the dictionary; near names: {', '.join(near)}"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -17,15 +15,12 @@ from pathlib import Path
 import psutil
 
 from tests.benchmarks.failure import NOTHING_TRAINED, BenchmarkFailed
-from tests.lib.service import environment, script
+from tests.lib.service import environment, free_port, script
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 90.0
 LOOK_EVERY_S = 0.01
 MEGABYTE = 1024 * 1024
-# Below the ports that the kernel lends to callers: whoever knocks on a port of that range until
-# a server opens it can be lent the same port, meets himself, and keeps the server out.
-PORTS = range(20_000, 30_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +110,7 @@ def running(candidate: Candidate, var: Path, logs: Path) -> Iterator[Server]:
     BenchmarkFailed
         When it ends or is not ready in time.
     """
-    port = unused_port()
+    port = free_port()
     log = logs / f"{candidate.name}.log"
     with log.open("wb") as sink:
         start = time.perf_counter()
@@ -133,18 +128,6 @@ def running(candidate: Candidate, var: Path, logs: Path) -> Iterator[Server]:
             yield Server(candidate, port, process, time.perf_counter() - start)
         finally:
             _end(process, started)
-
-
-def unused_port() -> int:
-    """A port that nothing listens on."""
-    while True:
-        port = PORTS[secrets.randbelow(len(PORTS))]
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
 
 
 def _environment(var: Path) -> dict[str, str]:
