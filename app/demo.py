@@ -52,20 +52,28 @@ def run_demo(port: int, var: Path, *, once: bool) -> None:
         )
         answer, features, row = ask_service(url, line)
         in_words(answer, features, row, 5, Console())
+        _show_addresses(url)
         if once:
             return
-        Console().print(
-            f"\nServing until Ctrl-C:\n  {url}/docs\n  {url}/v1/branch-points/{BRANCH_POINT}\n"
-            f"  {url}/v1/models\n  {url}/v1/models/{BRANCH_POINT}.death_180d/card\n"
-            f"  {url}/readyz\n  {url}/metrics",
-            highlight=False,
-        )
+        Console().print("Serving until Ctrl-C.")
         server.wait()
     except KeyboardInterrupt:
         tell.print("Stopping.")
     finally:
         server.terminate()
         server.wait()
+
+
+def _show_addresses(url: str) -> None:
+    paths = (
+        "/docs",
+        f"/v1/branch-points/{BRANCH_POINT}",
+        "/v1/models",
+        f"/v1/models/{BRANCH_POINT}.death_180d/card",
+        "/readyz",
+        "/metrics",
+    )
+    Console().print("\n" + "\n".join(f"  {url}{path}" for path in paths), highlight=False)
 
 
 def ask_service(

@@ -107,8 +107,8 @@ def _document_shared_shapes(app: FastAPI) -> None:
                     del operation["responses"]["422"]
                 for response in operation["responses"].values():
                     content = response.get("content", {})
-                    if "ProblemDocument" in str(content.get("application/json")):
-                        content[PROBLEM_JSON] = content.pop("application/json")
+                    for media_type in [m for m in content if "ProblemDocument" in str(content[m])]:
+                        content[PROBLEM_JSON] = content.pop(media_type)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it

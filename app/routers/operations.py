@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from app.routers.state import as_json, state_of
 from app.schemas.documents import LivenessDocument, ReadinessDocument
@@ -55,7 +55,7 @@ async def readyz(request: Request) -> Response:
     return as_json(body, 200 if ready else 503)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Counters and gauges in Prometheus' text format."""
     state = state_of(request)

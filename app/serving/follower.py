@@ -83,7 +83,11 @@ class Follower:
         """Follow until cancelled."""
         try:
             while True:
-                await self.follow_once()
+                try:
+                    await self.follow_once()
+                except Exception as error:  # whatever it is, what is served stays served
+                    log.error("following_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback: it can hold paths
+                    await self._end_child()
                 jitter = 0.9 + 0.2 * random.random()  # noqa: S311 - spreads load, no secret
                 await asyncio.sleep(self._poll_s * jitter)
         finally:
