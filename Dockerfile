@@ -20,7 +20,7 @@ RUN python -m venv --without-pip /opt/risk \
     && python -m pip --python /opt/risk/bin/python install --no-cache-dir --compile \
         --require-hashes --requirement requirements-serve.lock
 # The build backend stays in this stage: its lines of the full lock, hashes included.
-RUN awk '/^[^ ]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|trove-classifiers)==/ } wanted' \
+RUN awk '/^[^ ]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } wanted' \
         requirements.lock > backend.lock \
     && python -m venv /opt/backend \
     && /opt/backend/bin/python -m pip install --no-cache-dir --require-hashes --no-deps \
@@ -48,7 +48,7 @@ WORKDIR /var/lib/risk
 USER 10001:10001
 EXPOSE 8000
 # Alive, not ready: a restart does not cure an empty registry, and /readyz is for who sends traffic.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-c", \
-    "import os, urllib.request as web; web.urlopen(f\"http://127.0.0.1:{os.environ.get('RISK_PORT', '8000')}/livez\", timeout=4)"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as web; web.urlopen('http://127.0.0.1:' + os.environ.get('RISK_PORT', '8000') + '/livez', timeout=4)"]
 ENTRYPOINT ["risk-serve"]
 CMD ["run"]

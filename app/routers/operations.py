@@ -35,6 +35,8 @@ async def readyz(request: Request) -> Response:
     reason = None
     if not follower.asked:
         reason = "the registry has not been asked yet"
+    elif not follower.reachable and not follower.champions:
+        reason = "the registry did not answer and the cache holds no model"
     elif not follower.champions:
         reason = "the registry names no champion; see `risk-train promote`"
     elif waiting:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from models.bundle import Bundle, prove
+from models.errors import BundleRefused
 from models.risk.abstention import Familiarity
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
@@ -47,12 +48,15 @@ def load_served_model(
     BundleRefused
         Naming what does not hold.
     """
+    card = bundle.document("card.json")
+    if not isinstance(card.get("cohort"), dict):
+        raise BundleRefused("card.json does not say which cohort the model was fitted on")
     return ServedModel(
         model=prove(bundle, name, vocabulary),
         version=version,
         alias=alias,
         digest=bundle.digest,
-        card=MappingProxyType(bundle.document("card.json")),
+        card=MappingProxyType(card),
         card_markdown=bundle.files["card.md"].decode("utf-8"),
         evaluation=MappingProxyType(bundle.document("evaluation.json")),
     )

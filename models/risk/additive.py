@@ -79,13 +79,20 @@ class AdditiveModel:
         Bayesian posterior covariance under the smoothing penalty.
     intercept : float
         The score of the average patient: the base value.
+    unmeasured : ndarray, shape (n_features,)
+        Variance that each input adds when it is missing: that of its contribution over the fitting
+        rows, or 0 where fitting learnt what missing means.
     """
 
     basis: Basis
     coefficients: Floats
     covariance: Floats
     intercept: float
-    n_features: int
+    unmeasured: Floats
+
+    @property
+    def n_features(self) -> int:
+        return len(self.unmeasured)
 
     def contributions(self, X: Floats) -> Floats:
         """Contribution per input, shape (n_samples, n_features)."""
@@ -96,9 +103,10 @@ class AdditiveModel:
         return out
 
     def variance(self, X: Floats) -> Floats:
-        """Posterior variance of the score, shape (n_samples,)."""
+        """Variance of the score, shape (n_samples,): posterior, plus what is not measured."""
         columns = self.basis.columns(X)
-        return np.asarray(np.einsum("ij,ij->i", columns @ self.covariance, columns))
+        posterior = np.einsum("ij,ij->i", columns @ self.covariance, columns)
+        return np.asarray(posterior + np.isnan(X) @ self.unmeasured)
 
     def explain_one(self, x: Floats) -> tuple[Floats, float]:
         """Contributions (n_features,) and variance of a single vector; the request path."""
@@ -106,7 +114,8 @@ class AdditiveModel:
         contributions: Floats = np.bincount(
             self.basis.feature, columns * self.coefficients, minlength=self.n_features
         ).astype(np.float64, copy=False)
-        return contributions, float(columns @ self.covariance @ columns)
+        posterior = float(columns @ self.covariance @ columns)
+        return contributions, posterior + float(np.isnan(x) @ self.unmeasured)
 
     def to_document(self, features: Sequence[str]) -> dict[str, Any]:
         """As JSON: one readable object per column, the covariance as its lower triangle."""
@@ -114,6 +123,7 @@ class AdditiveModel:
         basis = self.basis
         return {
             "intercept": self.intercept,
+            "unmeasured": dict(zip(features, self.unmeasured.tolist(), strict=True)),
             "columns": [
                 {
                     "feature": features[int(basis.feature[i])],
@@ -148,4 +158,5 @@ class AdditiveModel:
             mean=np.array([c["mean"] for c in columns], dtype=np.float64),
         )
         coefficients = np.array([c["coefficient"] for c in columns], dtype=np.float64)
-        return cls(basis, coefficients, covariance, float(document["intercept"]), len(features))
+        unmeasured = np.array([document["unmeasured"][name] for name in features], dtype=np.float64)
+        return cls(basis, coefficients, covariance, float(document["intercept"]), unmeasured)

@@ -3,10 +3,10 @@
 Binary outcomes
     Among `GROUP_SIZE` patients with this prediction, the observed share of events lies in the
     interval nine times of ten. Two variances add up: the model's own for this patient (posterior
-    variance of the penalised fit, larger for unusual or missing inputs, brought to the probability
-    scale by p (1 - p), times a squared `scale` fitted on out-of-fold predictions), and the
-    binomial variance of a group's observed share. The bounds stop at 0 and 1: among 200 patients
-    at a risk of 0.1 %, no event at all is the usual course.
+    variance of the penalised fit, larger for unusual inputs, plus what missing ones could have
+    said; brought to the probability scale by p (1 - p), times a squared `scale` fitted on
+    out-of-fold predictions), and the binomial variance of a group's observed share. The bounds
+    stop at 0 and 1: among 200 patients at a risk of 0.1 %, no event at all is the usual course.
 Numeric outcomes
     The patient's own value lies in the interval nine times of ten: split conformal on out-of-fold
     residuals, separately in bins of the predicted value (Mondrian), so that long stays get wider
@@ -41,7 +41,7 @@ GROUP_SIZE = 200
 LARGEST_SCALE = 10.0
 BINARY_METHOD = (
     f"observed share among {GROUP_SIZE} patients with this prediction: posterior variance of the "
-    "penalised fit, scaled out of fold, plus binomial variance"
+    "penalised fit and spread of what is not measured, scaled out of fold, plus binomial variance"
 )
 NUMERIC_METHOD = "this patient's value: split conformal on out-of-fold residuals by predicted value"
 

@@ -48,8 +48,6 @@ class Input:
     unit, categories
         As the dictionary had them when the model was fitted; a load refuses a dictionary that
         has changed under it.
-    fill : float or None
-        What the trees read when the value is missing and missing was too rare to learn from.
     tree_codes : tuple of float
         Number that the trees read for each category; NaN for a category never seen in fitting.
     unseen : frozenset of int
@@ -60,7 +58,6 @@ class Input:
     kind: str
     unit: str | None = None
     categories: tuple[str, ...] = ()
-    fill: float | None = None
     tree_codes: tuple[float, ...] = ()
     unseen: frozenset[int] = field(init=False, default=frozenset())
 
@@ -92,15 +89,12 @@ class RiskModel:
     maximum: float | None = None
     features: tuple[str, ...] = field(init=False)
     # What the request path needs of the inputs, worked out once.
-    _fills: Floats = field(init=False, repr=False)
     _coded: tuple[tuple[int, Floats], ...] = field(init=False, repr=False)
     _required_at: tuple[int, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        fills = [np.nan if item.fill is None else item.fill for item in self.inputs]
         coded = [(i, np.array(m.tree_codes)) for i, m in enumerate(self.inputs) if m.tree_codes]
         object.__setattr__(self, "features", tuple(item.name for item in self.inputs))
-        object.__setattr__(self, "_fills", np.array(fills, dtype=np.float64))
         object.__setattr__(self, "_coded", tuple(coded))
         at = tuple(i for i, item in enumerate(self.inputs) if item.name in self.required)
         object.__setattr__(self, "_required_at", at)
@@ -131,12 +125,12 @@ class RiskModel:
         return x
 
     def for_trees(self, X: Floats) -> Floats:
-        """Recode categories and fill rare missing values as the trees were fitted to read them."""
+        """Recode categories as the trees were fitted to read them; missing stays missing."""
         X = X.copy()
         for i, codes in self._coded:
             present = ~np.isnan(X[..., i])
             X[..., i][present] = codes[X[..., i][present].astype(np.intp)]
-        return np.where(np.isnan(X), self._fills, X)
+        return X
 
     def _one_for_trees(self, x: Floats) -> Floats:
         """The same for a single vector; the request path."""
@@ -145,7 +139,7 @@ class RiskModel:
             own = float(x[i])
             if own == own:  # not NaN
                 x[i] = codes[int(own)]
-        return np.where(np.isnan(x), self._fills, x)
+        return x
 
     def raw_contributions(self, X: Floats) -> Floats:
         """Uncalibrated contributions, shape (n_samples, n_features)."""
@@ -233,7 +227,6 @@ class RiskModel:
                     "kind": item.kind,
                     "unit": item.unit,
                     "categories": list(item.categories),
-                    "fill": item.fill,
                     "tree_codes": [None if np.isnan(c) else c for c in item.tree_codes],
                 }
                 for item in self.inputs
@@ -301,6 +294,4 @@ class RiskModel:
 
 def _input(item: Mapping[str, Any]) -> Input:
     codes = tuple(np.nan if code is None else float(code) for code in item["tree_codes"])
-    return Input(
-        item["name"], item["kind"], item["unit"], tuple(item["categories"]), item["fill"], codes
-    )
+    return Input(item["name"], item["kind"], item["unit"], tuple(item["categories"]), codes)

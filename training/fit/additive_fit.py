@@ -8,7 +8,7 @@ the dictionary become sign constraints on the ramps.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -129,7 +129,10 @@ def fit_additive(
     covariance: Floats = np.asarray(
         dispersion * np.linalg.inv(information)[1:, 1:], dtype=np.float64
     )
-    return AdditiveModel(basis, weights[1:], covariance, float(weights[0]), X.shape[1])
+    model = AdditiveModel(basis, weights[1:], covariance, float(weights[0]), np.zeros(X.shape[1]))
+    spread = model.contributions(X).var(axis=0)
+    spread[basis.feature[basis.kind == MISSING]] = 0.0
+    return replace(model, unmeasured=spread)
 
 
 def _logistic(Z: Floats, y: Floats, P: Floats, signs: NDArray[np.intp]) -> Floats:

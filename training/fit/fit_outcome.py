@@ -21,7 +21,7 @@ from models.vocabulary import BranchPoint, Feature, Outcome
 from training.errors import CohortTooSmall
 from training.fit.additive_fit import build_basis, build_penalty, fit_additive
 from training.fit.selection import Choice, choose
-from training.fit.tree_fit import fit_encoding, fit_trees
+from training.fit.tree_fit import fit_encoding, fit_trees, recode
 
 Floats = NDArray[np.float64]
 FEWEST_EVENTS = 20
@@ -81,7 +81,7 @@ def fit_outcome(
     trees_text = None
     if trees_weight:
         booster = fit_trees(
-            encoding.apply(X), y, features, kind=outcome.kind, leaves=candidate.leaves,
+            recode(X, encoding), y, features, kind=outcome.kind, leaves=candidate.leaves,
             rounds=candidate.rounds, directed=directed, seed=seed,
         )  # fmt: skip
         trees_text = booster.model_to_string()
@@ -104,8 +104,8 @@ def fit_outcome(
         kind=outcome.kind,
         training_data=training_data,
         inputs=tuple(
-            Input(f.name, f.kind, f.unit, f.categories, fill, codes)
-            for f, fill, codes in zip(features, encoding.fills, encoding.codes, strict=True)
+            Input(f.name, f.kind, f.unit, f.categories, codes)
+            for f, codes in zip(features, encoding, strict=True)
         ),
         required=tuple(name for name in point.required if name in names),
         additive=additive,

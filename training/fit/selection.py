@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from models.vocabulary import Feature
 from training.fit.additive_fit import build_basis, build_penalty, fit_additive
-from training.fit.tree_fit import fit_encoding, fit_trees
+from training.fit.tree_fit import fit_encoding, fit_trees, recode
 
 Floats = NDArray[np.float64]
 
@@ -116,7 +116,7 @@ def choose(
             variance[smoothing][outside] = model.variance(X[outside])
             progress(step)
         encoding = fit_encoding(X[inside], y[inside], features)
-        seen, unseen = encoding.apply(X[inside]), encoding.apply(X[outside])
+        seen, unseen = recode(X[inside], encoding), recode(X[outside], encoding)
         for leaves in LEAVES:
             booster = fit_trees(
                 seen, y[inside], features, kind=kind, leaves=leaves, rounds=max(ROUNDS),

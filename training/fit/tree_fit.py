@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
@@ -19,48 +18,39 @@ LEARNING_RATE = 0.05
 DEEPEST = 6
 # A category's mean is drawn towards the cohort's by this many patients' worth.
 CATEGORY_SHRINKAGE = 20.0
+# The blanked copy: which share of its rarely missing inputs is blanked, and what it weighs. On the
+# SUPPORT fitting rows this costs no log loss where inputs are present, and keeps the mean risk of
+# patients without their severity scores at the cohort's, where medians in their place halved it.
+BLANKED_SHARE = 0.3
+BLANKED_WEIGHT = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEncoding:
-    """What the trees read in place of categories and of missing values too rare to learn from."""
-
-    codes: tuple[tuple[float, ...], ...]
-    fills: tuple[float | None, ...]
-
-    def apply(self, X: Floats) -> Floats:
-        X = X.copy()
-        for i, (codes, fill) in enumerate(zip(self.codes, self.fills, strict=True)):
-            if codes:
-                present = ~np.isnan(X[:, i])
-                table = np.array(codes)
-                X[present, i] = table[X[present, i].astype(np.intp)]
-            if fill is not None:
-                X[np.isnan(X[:, i]), i] = fill
-        return X
+Codes = tuple[tuple[float, ...], ...]
 
 
-def fit_encoding(X: Floats, y: Floats, features: Sequence[Feature]) -> TreeEncoding:
-    """Order categories by the outcome and find the medians that stand in for rare missing values.
+def fit_encoding(X: Floats, y: Floats, features: Sequence[Feature]) -> Codes:
+    """Find the number that the trees read for each category; empty for numbers and flags.
 
     An ordered category keeps its own order. Any other is ranked by its shrunken mean outcome in
     the fitting rows, which lets one threshold cut it anywhere; a category that never occurred has
     no number and is treated as missing.
     """
-    codes: list[tuple[float, ...]] = []
-    fills: list[float | None] = []
-    for i, feature in enumerate(features):
-        present = ~np.isnan(X[:, i])
-        own: tuple[float, ...] = ()
-        if feature.kind == "category":
-            own = _category_codes(X[present, i], y[present], y.mean(), feature)
-        codes.append(own)
-        if 1 - present.mean() >= LEARNABLE_MISSING:
-            fills.append(None)
-        else:
-            column = np.array(own)[X[present, i].astype(np.intp)] if own else X[present, i]
-            fills.append(float(np.median(column)))
-    return TreeEncoding(tuple(codes), tuple(fills))
+    return tuple(
+        _category_codes(X[present, i], y[present], y.mean(), feature)
+        if feature.kind == "category"
+        else ()
+        for i, (feature, present) in enumerate(zip(features, ~np.isnan(X).T, strict=True))
+    )
+
+
+def recode(X: Floats, encoding: Codes) -> Floats:
+    """Replace categories by their numbers."""
+    X = X.copy()
+    for i, codes in enumerate(encoding):
+        if codes:
+            present = ~np.isnan(X[:, i])
+            X[present, i] = np.array(codes)[X[present, i].astype(np.intp)]
+    return X
 
 
 def _category_codes(
@@ -91,10 +81,15 @@ def fit_trees(
     directed: bool,
     seed: int,
 ) -> lightgbm.Booster:
-    """Boost `rounds` trees of at most `leaves` leaves on encoded inputs.
+    """Boost `rounds` trees of at most `leaves` leaves on recoded inputs.
 
     Directions of the dictionary become monotone constraints on numbers, flags and ordered
     categories.
+
+    An input that is (almost) never missing in the cohort can be missing at the bedside. Trees that
+    never saw it missing would read it as 0, or as whatever stands in for it: a patient without a
+    coma score would count as awake. So a copy of the rows, with a small weight, has such inputs
+    blanked at random, and the trees learn where a patient belongs who lacks them.
     """
     constraints = [
         f.direction_sign if directed and (f.kind != "category" or f.ordered) else 0
@@ -120,5 +115,17 @@ def fit_trees(
     names = [f.name for f in features]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        data = lightgbm.Dataset(X, y, feature_name=names, free_raw_data=True)
+        rows, outcomes, weights = _with_blanked_copy(X, y, seed)
+        data = lightgbm.Dataset(
+            rows, outcomes, weight=weights, feature_name=names, free_raw_data=True
+        )
         return lightgbm.train(parameters, data, rounds)
+
+
+def _with_blanked_copy(X: Floats, y: Floats, seed: int) -> tuple[Floats, Floats, Floats]:
+    """Rows, outcomes and weights with the copy whose rarely missing inputs are blanked."""
+    rare = np.isnan(X).mean(axis=0) < LEARNABLE_MISSING
+    blanked = X.copy()
+    blanked[(np.random.default_rng(seed).random(X.shape) < BLANKED_SHARE) & rare] = np.nan
+    weights = np.repeat([1.0, BLANKED_WEIGHT], len(X))
+    return np.vstack([X, blanked]), np.concatenate([y, y]), weights

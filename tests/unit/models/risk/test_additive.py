@@ -39,7 +39,7 @@ def by_hand():
         mean=np.array([0.4, 0.3, 0.2]),
     )
     covariance = np.array([[0.04, 0.01, 0.0], [0.01, 0.09, 0.0], [0.0, 0.0, 0.25]])
-    return AdditiveModel(basis, np.array([2.0, -1.0, 0.5]), covariance, 0.7, 2)
+    return AdditiveModel(basis, np.array([2.0, -1.0, 0.5]), covariance, 0.7, np.array([0.0, 0.16]))
 
 
 @pytest.mark.parametrize(
@@ -152,3 +152,12 @@ def test_a_covariance_of_another_size_is_refused(additive, keep):
     document["covariance"] = document["covariance"][:keep]
     with pytest.raises(ValueError, match="another size"):
         AdditiveModel.from_document(document, FEATURES)
+
+
+def test_what_is_not_measured_widens_the_variance(by_hand):
+    """Input 1 is missing and fitting never learnt what that means: its spread of 0.16 is added."""
+    measured, missing = np.array([[5.0, 0.0]]), np.array([[5.0, np.nan]])
+    # columns: ramp 0.1, level -0.3 (0 when missing), indicator -0.2
+    posterior = 0.04 * 0.01 + 0.09 * 0.09 + 2 * 0.01 * 0.1 * -0.3 + 0.25 * 0.04
+    assert by_hand.variance(measured)[0] == pytest.approx(posterior)
+    assert by_hand.variance(missing)[0] == pytest.approx(0.04 * 0.01 + 0.25 * 0.04 + 0.16)
