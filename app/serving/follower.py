@@ -29,6 +29,7 @@ from models.vocabulary import Vocabulary
 log = structlog.get_logger()
 
 INDEX = "champions.json"
+REMEMBERED = ("name", "version", "digest", "path")
 LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
 
 
@@ -188,10 +189,10 @@ class Follower:
 
     def _last_good(self) -> Sequence[Mapping[str, Any]]:
         try:
-            found: Sequence[Mapping[str, Any]] = json.loads((self._cache / INDEX).read_text())
-        except (OSError, ValueError):
+            found = json.loads((self._cache / INDEX).read_text())
+            return [{key: item[key] for key in REMEMBERED} for item in found]
+        except (OSError, ValueError, TypeError, KeyError):
             return ()
-        return found
 
     async def _end_child(self) -> None:
         child, self._child = self._child, None

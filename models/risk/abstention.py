@@ -18,19 +18,24 @@ Wilson EB, Hilferty MM. The distribution of chi-square. PNAS 1931;17:684-688.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from math import sqrt
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.risk.triangle import lower_triangle, symmetric
+
 Floats = NDArray[np.float64]
 
 QUANTILES = (0.005, 0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975, 0.995)
 SHRINKAGE = 0.05
 SHARE_BEYOND = 0.001
+PATTERNS_KEPT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +98,16 @@ class Familiarity:
     limit: float
     ranges: Mapping[int, tuple[float, float]]
     _line: _PiecewiseLine = field(init=False, repr=False)
+    # Patients lack the same inputs again and again; an inverse depends on nothing else.
+    _inverse_of: Callable[[bytes], Floats] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_line", _PiecewiseLine.through(self.knots))
+        object.__setattr__(self, "_inverse_of", _remembering(self.correlation))
 
     def distance(self, x: Floats) -> float:
         """Distance of one vector on the Wilson-Hilferty scale (about standard normal)."""
-        return _distance(self._scores(x), self.correlation)
+        return _distance(self._scores(x), self._inverse_of)
 
     def is_unfamiliar(self, x: Floats) -> bool:
         """Whether the rule says to abstain for this vector, shape (n_features,)."""
@@ -113,13 +121,12 @@ class Familiarity:
         return self._line.scores(x[self.columns])
 
     def to_document(self, features: Sequence[str]) -> dict[str, Any]:
-        rows, columns = np.tril_indices(len(self.columns))
         return {
             "inputs": [
                 {"feature": features[int(c)], "values": v.tolist(), "scores": s.tolist()}
                 for c, (v, s) in zip(self.columns, self.knots, strict=True)
             ],
-            "correlation": [float(f"{v:.9g}") for v in self.correlation[rows, columns]],
+            "correlation": lower_triangle(self.correlation),
             "limit": self.limit,
             "ranges": {features[column]: list(limits) for column, limits in self.ranges.items()},
         }
@@ -129,12 +136,7 @@ class Familiarity:
         """Rebuild from `to_document`; a missing or malformed key raises KeyError or ValueError."""
         inputs = document["inputs"]
         position = {name: i for i, name in enumerate(features)}
-        lower_triangle = np.array(document["correlation"], dtype=np.float64)
-        if lower_triangle.shape != (len(inputs) * (len(inputs) + 1) // 2,):
-            raise ValueError("the correlation has another size than the inputs")
-        correlation = np.zeros((len(inputs), len(inputs)))
-        correlation[np.tril_indices(len(inputs))] = lower_triangle
-        correlation = correlation + np.tril(correlation, -1).T
+        correlation = symmetric(document["correlation"], len(inputs))
         return cls(
             columns=np.array([position[item["feature"]] for item in inputs], dtype=np.intp),
             knots=tuple(
@@ -172,7 +174,8 @@ def fit_familiarity(X: Floats, numeric: Sequence[int], required: Sequence[int]) 
     line = _PiecewiseLine.through(knots)
     scores = np.array([line.scores(row[columns]) for row in X])
     correlation = _correlation(scores)
-    distances = np.array([_distance(row, correlation) for row in scores])
+    inverse_of = _remembering(correlation)
+    distances = np.array([_distance(row, inverse_of) for row in scores])
     ranges = {
         column: (float(np.nanmin(X[:, column])), float(np.nanmax(X[:, column])))
         for column in required
@@ -209,11 +212,21 @@ def _correlation(scores: Floats) -> Floats:
     return np.asarray((1 - SHRINKAGE) * positive / np.outer(scale, scale) + SHRINKAGE * np.eye(k))
 
 
-def _distance(scores: Floats, correlation: Floats) -> float:
-    present = np.flatnonzero(~np.isnan(scores))
-    k = len(present)
+def _remembering(correlation: Floats) -> Callable[[bytes], Floats]:
+    return lru_cache(PATTERNS_KEPT)(partial(_inverse_of_present, correlation=correlation))
+
+
+def _inverse_of_present(present: bytes, correlation: Floats) -> Floats:
+    """Inverse of the part of a correlation that a mask marks as present."""
+    at = np.flatnonzero(np.frombuffer(present, dtype=np.bool_))
+    return np.asarray(np.linalg.inv(correlation[np.ix_(at, at)]))
+
+
+def _distance(scores: Floats, inverse_of: Callable[[bytes], Floats]) -> float:
+    present = ~np.isnan(scores)
+    own = scores[present]
+    k = len(own)
     if k == 0:
         return 0.0
-    own = scores[present]
-    squared = float(own @ np.linalg.solve(correlation[np.ix_(present, present)], own))
-    return float(((squared / k) ** (1 / 3) - (1 - 2 / (9 * k))) / np.sqrt(2 / (9 * k)))
+    squared = float(own @ inverse_of(present.tobytes()) @ own)
+    return float(((squared / k) ** (1 / 3) - (1 - 2 / (9 * k))) / sqrt(2 / (9 * k)))

@@ -13,15 +13,21 @@ Bayesian posterior variance that is used here).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.risk.triangle import lower_triangle, symmetric
+
 Floats = NDArray[np.float64]
 RAMP, LEVEL, MISSING = 0, 1, 2
+# Keeps the covariance of contributions invertible where two inputs always move together.
+RIDGE = 1e-6
+PATTERNS_KEPT = 1024
 KIND_NAMES = ("ramp", "level", "missing")
 
 
@@ -79,20 +85,32 @@ class AdditiveModel:
         Bayesian posterior covariance under the smoothing penalty.
     intercept : float
         The score of the average patient: the base value.
-    unmeasured : ndarray, shape (n_features,)
-        Variance that each input adds when it is missing: that of its contribution over the fitting
-        rows, or 0 where fitting learnt what missing means.
+    spread : ndarray, shape (n_features, n_features)
+        Covariance of the contributions over the fitting rows; rows and columns of inputs for which
+        fitting learnt what missing means are 0. What a missing input could have said, given those
+        that are known, is its conditional variance under this covariance.
     """
 
     basis: Basis
     coefficients: Floats
     covariance: Floats
     intercept: float
-    unmeasured: Floats
+    spread: Floats
+    _precision: Floats = field(init=False, repr=False)
+    _unlearnt: NDArray[np.bool_] = field(init=False, repr=False)
+    # Patients lack the same inputs again and again; the answer depends on nothing else.
+    _unmeasured_of: Callable[[bytes], float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ridge = RIDGE * max(float(np.diag(self.spread).max(initial=0.0)), RIDGE)
+        precision = np.linalg.inv(self.spread + ridge * np.eye(len(self.spread)))
+        object.__setattr__(self, "_precision", precision)
+        object.__setattr__(self, "_unlearnt", np.diag(self.spread) > 0)
+        object.__setattr__(self, "_unmeasured_of", lru_cache(PATTERNS_KEPT)(self._unmeasured))
 
     @property
     def n_features(self) -> int:
-        return len(self.unmeasured)
+        return len(self.spread)
 
     def contributions(self, X: Floats) -> Floats:
         """Contribution per input, shape (n_samples, n_features)."""
@@ -106,7 +124,8 @@ class AdditiveModel:
         """Variance of the score, shape (n_samples,): posterior, plus what is not measured."""
         columns = self.basis.columns(X)
         posterior = np.einsum("ij,ij->i", columns @ self.covariance, columns)
-        return np.asarray(posterior + np.isnan(X) @ self.unmeasured)
+        missing = np.isnan(X) & self._unlearnt
+        return np.asarray(posterior + [self._unmeasured_of(row.tobytes()) for row in missing])
 
     def explain_one(self, x: Floats) -> tuple[Floats, float]:
         """Contributions (n_features,) and variance of a single vector; the request path."""
@@ -115,15 +134,22 @@ class AdditiveModel:
             self.basis.feature, columns * self.coefficients, minlength=self.n_features
         ).astype(np.float64, copy=False)
         posterior = float(columns @ self.covariance @ columns)
-        return contributions, posterior + float(np.isnan(x) @ self.unmeasured)
+        missing = np.isnan(x) & self._unlearnt
+        return contributions, posterior + self._unmeasured_of(missing.tobytes())
+
+    def _unmeasured(self, missing: bytes) -> float:
+        """Variance of the sum of the contributions that a mask marks as missing, others known."""
+        at = np.flatnonzero(np.frombuffer(missing, dtype=np.bool_))
+        if not at.size:
+            return 0.0
+        return float(np.linalg.solve(self._precision[np.ix_(at, at)], np.ones(at.size)).sum())
 
     def to_document(self, features: Sequence[str]) -> dict[str, Any]:
         """As JSON: one readable object per column, the covariance as its lower triangle."""
-        rows, columns = np.tril_indices(len(self.coefficients))
         basis = self.basis
         return {
             "intercept": self.intercept,
-            "unmeasured": dict(zip(features, self.unmeasured.tolist(), strict=True)),
+            "spread": lower_triangle(self.spread),
             "columns": [
                 {
                     "feature": features[int(basis.feature[i])],
@@ -135,7 +161,7 @@ class AdditiveModel:
                 }
                 for i in range(len(self.coefficients))
             ],
-            "covariance": [float(f"{v:.9g}") for v in self.covariance[rows, columns]],
+            "covariance": lower_triangle(self.covariance),
         }
 
     @classmethod
@@ -144,12 +170,7 @@ class AdditiveModel:
         columns = document["columns"]
         n = len(columns)
         position = {name: i for i, name in enumerate(features)}
-        lower_triangle = np.array(document["covariance"], dtype=np.float64)
-        if lower_triangle.shape != (n * (n + 1) // 2,):
-            raise ValueError("the covariance has another size than the columns")
-        covariance = np.zeros((n, n))
-        covariance[np.tril_indices(n)] = lower_triangle
-        covariance = covariance + np.tril(covariance, -1).T
+        covariance = symmetric(document["covariance"], n)
         basis = Basis(
             feature=np.array([position[c["feature"]] for c in columns], dtype=np.intp),
             kind=np.array([KIND_NAMES.index(c["kind"]) for c in columns], dtype=np.intp),
@@ -158,5 +179,5 @@ class AdditiveModel:
             mean=np.array([c["mean"] for c in columns], dtype=np.float64),
         )
         coefficients = np.array([c["coefficient"] for c in columns], dtype=np.float64)
-        unmeasured = np.array([document["unmeasured"][name] for name in features], dtype=np.float64)
-        return cls(basis, coefficients, covariance, float(document["intercept"]), unmeasured)
+        spread = symmetric(document["spread"], len(features))
+        return cls(basis, coefficients, covariance, float(document["intercept"]), spread)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from models.errors import InvalidValue, UnitNotConvertible
 from models.vocabulary.features import Conversion, Feature
@@ -16,8 +16,7 @@ from models.vocabulary.features import Conversion, Feature
 OWN_UNIT = Conversion(1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(NamedTuple):
     """A value in the feature's own unit (category: position; flag: 0 or 1) and when it was taken."""
 
     feature: Feature

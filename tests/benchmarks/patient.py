@@ -41,6 +41,8 @@ def read_row(var: Path, file: Path | None) -> dict[str, Any]:
 def ask(ours: Server, row: Mapping[str, Any]) -> tuple[bytes, bytes, dict[str, Any]]:
     """Word the request for one outcome and for all, and return them with the one outcome's answer.
 
+    The request for all names those that are answered, so that none is answered by abstaining.
+
     Raises
     ------
     BenchmarkFailed
@@ -53,7 +55,9 @@ def ask(ours: Server, row: Mapping[str, Any]) -> tuple[bytes, bytes, dict[str, A
         if answer["reason"] == "no_model":
             raise BenchmarkFailed(NOTHING_TRAINED)
         raise BenchmarkFailed(f"the service abstains on this patient ({answer['reason']})")
-    return one, json.dumps(request).encode(), answer
+    answers = _post(ours, ASSESSMENTS, json.dumps(request).encode())["outcomes"]
+    answered = [a["outcome"] for a in answers if a["status"] == "answered"]
+    return one, json.dumps({**request, "outcomes": answered}).encode(), answer
 
 
 def frame_for_mlflow(mlflow: Server, answer: Mapping[str, Any]) -> bytes:

@@ -144,7 +144,8 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     )
     libraries = ", ".join(f"{name} {number}" for name, number in where["libraries"].items())
     console.print(f"Python {where['python']}, {libraries}, wrk {where['wrk']}\n", highlight=False)
-    table = _table("Load (medians over the rounds)", "server", "connections")
+    title = f"Load (medians over the rounds; all outcomes are {found['outcomes_answered']})"
+    table = _table(title, "server", "connections")
     for column in ("requests/s", "p50 ms", "p99 ms"):
         table.add_column(column, justify="right")
     for load in found["load"]:

@@ -82,14 +82,14 @@ def main(
             TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=tell
         )
         with tempfile.TemporaryDirectory() as folder, bar:
-            loads, memory = load_in_turn(
+            loads, memory, answered = load_in_turn(
                 kinds, patient, var, Path(folder), bar, seconds=seconds, rounds=rounds
             )
             starts = start_in_turn(kinds, var, Path(folder), bar, max(STARTS, rounds))
     except BenchmarkFailed as error:
         tell.print(f"benchmark: {error}", style="red", highlight=False, soft_wrap=True)
         sys.exit(1)
-    found = figures(where, loads, memory, starts)
+    found = {"outcomes_answered": answered, **figures(where, loads, memory, starts)}
     if as_json:
         print(json.dumps(found))
     else:
@@ -118,8 +118,8 @@ def load_in_turn(
     *,
     seconds: int,
     rounds: int,
-) -> tuple[dict[tuple[str, int], list[Load]], dict[str, Memory]]:
-    """Start every server, load each in turn, and see what they hold after.
+) -> tuple[dict[tuple[str, int], list[Load]], dict[str, Memory], int]:
+    """Start every server, load each in turn, see what they hold after; and how many are "all".
 
     Raises
     ------
@@ -154,7 +154,8 @@ def load_in_turn(
                 bar.advance(task)
         order = {(question.name, count): None for question in questions for count in CONNECTIONS}
         memory = {server.candidate.name: server.memory() for server in (ours, constant, mlflow)}
-        return {key: found[key] for key in order}, memory
+        answered = len(json.loads(every)["outcomes"])
+        return {key: found[key] for key in order}, memory, answered
 
 
 def start_in_turn(

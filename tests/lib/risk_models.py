@@ -146,7 +146,9 @@ def fit_additive(X: np.ndarray, y: np.ndarray, kind: str, signs: list[int]) -> A
         coefficients = np.linalg.solve(hessian, columns.T @ (y - y.mean()))
         residual = (y - y.mean()) - columns @ coefficients
         covariance = residual.var() * np.linalg.inv(hessian)
-        return AdditiveModel(basis, coefficients, covariance, float(y.mean()), np.zeros(X.shape[1]))
+        return AdditiveModel(
+            basis, coefficients, covariance, float(y.mean()), np.zeros((X.shape[1], X.shape[1]))
+        )
     design = np.column_stack([np.ones(len(X)), columns])
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -166,7 +168,9 @@ def fit_additive(X: np.ndarray, y: np.ndarray, kind: str, signs: list[int]) -> A
     hessian = (design * (p * (1 - p))[:, None]).T @ design
     hessian[1:, 1:] += penalty * np.eye(len(weights) - 1)
     covariance = np.linalg.inv(hessian)[1:, 1:]
-    return AdditiveModel(basis, weights[1:], covariance, float(weights[0]), np.zeros(X.shape[1]))
+    return AdditiveModel(
+        basis, weights[1:], covariance, float(weights[0]), np.zeros((X.shape[1], X.shape[1]))
+    )
 
 
 def tree_codes_of(X: np.ndarray, y: np.ndarray, i: int, n_categories: int) -> tuple[float, ...]:

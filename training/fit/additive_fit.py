@@ -129,10 +129,12 @@ def fit_additive(
     covariance: Floats = np.asarray(
         dispersion * np.linalg.inv(information)[1:, 1:], dtype=np.float64
     )
-    model = AdditiveModel(basis, weights[1:], covariance, float(weights[0]), np.zeros(X.shape[1]))
-    spread = model.contributions(X).var(axis=0)
-    spread[basis.feature[basis.kind == MISSING]] = 0.0
-    return replace(model, unmeasured=spread)
+    nothing = np.zeros((X.shape[1], X.shape[1]))
+    model = AdditiveModel(basis, weights[1:], covariance, float(weights[0]), nothing)
+    learnt = basis.feature[basis.kind == MISSING]
+    spread = np.cov(model.contributions(X), rowvar=False).reshape(nothing.shape)
+    spread[learnt, :] = spread[:, learnt] = 0.0
+    return replace(model, spread=spread)
 
 
 def _logistic(Z: Floats, y: Floats, P: Floats, signs: NDArray[np.intp]) -> Floats:

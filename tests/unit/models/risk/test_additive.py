@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def by_hand():
         mean=np.array([0.4, 0.3, 0.2]),
     )
     covariance = np.array([[0.04, 0.01, 0.0], [0.01, 0.09, 0.0], [0.0, 0.0, 0.25]])
-    return AdditiveModel(basis, np.array([2.0, -1.0, 0.5]), covariance, 0.7, np.array([0.0, 0.16]))
+    return AdditiveModel(basis, np.array([2.0, -1.0, 0.5]), covariance, 0.7, np.diag([0.0, 0.16]))
 
 
 @pytest.mark.parametrize(
@@ -160,4 +161,13 @@ def test_what_is_not_measured_widens_the_variance(by_hand):
     # columns: ramp 0.1, level -0.3 (0 when missing), indicator -0.2
     posterior = 0.04 * 0.01 + 0.09 * 0.09 + 2 * 0.01 * 0.1 * -0.3 + 0.25 * 0.04
     assert by_hand.variance(measured)[0] == pytest.approx(posterior)
-    assert by_hand.variance(missing)[0] == pytest.approx(0.04 * 0.01 + 0.25 * 0.04 + 0.16)
+    assert by_hand.variance(missing)[0] == pytest.approx(0.04 * 0.01 + 0.25 * 0.04 + 0.16, rel=1e-5)
+
+
+def test_what_is_known_says_something_of_what_is_not(by_hand):
+    """Contributions with variances 1 and 1 and correlation 0.8: knowing one leaves 1 - 0.64."""
+    model = replace(by_hand, spread=np.array([[1.0, 0.8], [0.8, 1.0]]))
+    one, both = np.array([[5.0, np.nan]]), np.array([[np.nan, np.nan]])
+    posterior = replace(by_hand, spread=np.zeros((2, 2)))
+    assert (model.variance(one) - posterior.variance(one))[0] == pytest.approx(0.36, rel=1e-4)
+    assert (model.variance(both) - posterior.variance(both))[0] == pytest.approx(3.6, rel=1e-4)

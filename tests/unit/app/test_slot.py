@@ -1,0 +1,97 @@
+"""The served models: one immutable set, swapped whole, that shares what can be shared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.serving.slot import ServedModel, Slot, load_served_model
+from models.bundle import read_bundle, write_bundle
+from models.errors import BundleRefused
+from models.risk.abstention import Familiarity
+from models.vocabulary import Vocabulary
+from tests.lib.risk_models import bundle_files, fitted
+
+NAME = "icu-review.death_180d"
+CARD = b'{"title": "A small model for tests", "cohort": {"title": "synthetic rows"}}'
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, vocabulary: Vocabulary) -> ServedModel:
+    folder = tmp_path_factory.mktemp("slot") / "bundle"
+    write_bundle(folder, bundle_files(fitted(), card_json=CARD))
+    return load_served_model(read_bundle(folder), NAME, "3", "champion", vocabulary)
+
+
+def again(served: ServedModel, **changed: object) -> ServedModel:
+    """The same model, read a second time: equal rules, but another object."""
+    document = served.model.familiarity.to_document(served.model.features)
+    rule = Familiarity.from_document({**document, **changed}, served.model.features)
+    return replace(served, model=replace(served.model, familiarity=rule))
+
+
+def test_a_served_model_carries_the_registrys_words_for_it(served: ServedModel):
+    assert served.reference() == {
+        "name": NAME, "version": "3", "alias": "champion", "digest": served.digest,
+        "training_data": "synthetic",
+    }  # fmt: skip
+
+
+def test_equal_familiarity_rules_become_one_so_that_a_request_judges_once(served: ServedModel):
+    slot = Slot()
+    slot.replace({"a": served, "b": again(served)})
+    assert slot.models["a"].model.familiarity is slot.models["b"].model.familiarity
+
+
+def test_different_familiarity_rules_stay_apart(served: ServedModel):
+    slot = Slot()
+    slot.replace({"a": served, "b": again(served, limit=0.5)})
+    one, other = (slot.models[name].model.familiarity for name in "ab")
+    assert one is not other
+    assert (one.limit, other.limit) == (served.model.familiarity.limit, 0.5)
+
+
+def test_sharing_changes_no_answer(served: ServedModel):
+    slot = Slot()
+    slot.replace({"a": served, "b": again(served)})
+    values = {"age": 70.0, "heart_rate": 90.0, "map": 80.0, "resp_rate": 20.0, "temperature": 37.0}
+    alone = served.model.assess(values)
+    verdicts: dict[int, bool] = {}
+    for name in "ab":
+        shared = slot.models[name].model.assess(values, verdicts)
+        np.testing.assert_array_equal(shared.contributions, alone.contributions)
+        assert shared.score == alone.score
+    assert len(verdicts) == 1
+
+
+def test_a_request_keeps_the_set_it_took(served: ServedModel):
+    slot = Slot()
+    slot.replace({"a": served})
+    taken = slot.models
+    slot.replace({})
+    assert list(taken) == ["a"]
+    assert not slot.models
+    with pytest.raises(TypeError):
+        taken["b"] = served  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"card_json": b"{}"}, "cohort"),
+        ({"card_json": b'{"cohort": "SUPPORT"}'}, "cohort"),
+        ({"card_json": b"[]"}, "card.json"),
+        ({"evaluation_json": b"["}, "evaluation.json"),
+        ({"model_json": b"{}"}, "model.json"),
+    ],
+)
+def test_a_bundle_that_could_not_be_shown_is_not_served(
+    tmp_path: Path, vocabulary: Vocabulary, changed: dict[str, bytes], reason: str
+):
+    write_bundle(tmp_path / "bundle", bundle_files(fitted(), **{"card_json": CARD, **changed}))
+    bundle = read_bundle(tmp_path / "bundle")
+    with pytest.raises(BundleRefused, match=reason):
+        load_served_model(bundle, NAME, "3", "champion", vocabulary)

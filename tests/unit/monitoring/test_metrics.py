@@ -1,0 +1,100 @@
+"""Every series exists at 0 from the start, with declared labels only."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from models.vocabulary import Vocabulary
+from monitoring.metrics import STATUSES, Metrics
+
+MODEL = {"name": "icu-review.death_180d", "version": "3", "alias": "champion", "digest": "sha256:0"}
+
+
+@pytest.fixture
+def metrics(vocabulary: Vocabulary) -> Metrics:
+    return Metrics(vocabulary)
+
+
+def read(metrics: Metrics, name: str, **labels: str) -> float | None:
+    for family in text_string_to_metric_families(metrics.exposition().decode()):
+        for sample in family.samples:
+            if sample.name == name and sample.labels == labels:
+                return float(sample.value)
+    return None
+
+
+def series(metrics: Metrics, name: str) -> list[dict[str, str]]:
+    return [
+        sample.labels
+        for family in text_string_to_metric_families(metrics.exposition().decode())
+        for sample in family.samples
+        if sample.name == name
+    ]
+
+
+def test_every_outcome_of_every_branch_point_starts_at_0(metrics: Metrics, vocabulary: Vocabulary):
+    declared = sum(len(point.outcomes) for point in vocabulary.branch_points.values())
+    assert len(series(metrics, "risk_assessments_total")) == declared * len(STATUSES)
+    for point in vocabulary.branch_points.values():
+        for outcome in point.outcomes:
+            for status in STATUSES:
+                labels = {"branch_point": point.id, "outcome": outcome, "status": status}
+                assert read(metrics, "risk_assessments_total", **labels) == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["risk_model_load_failures_total", "risk_registry_last_success_timestamp_seconds",
+     "risk_registry_serving_from_cache"],
+)  # fmt: skip
+def test_what_has_no_labels_starts_at_0(metrics: Metrics, name: str):
+    assert read(metrics, name) == 0
+
+
+def test_an_assessment_counts_each_of_its_outcomes_once_and_its_time_once(metrics: Metrics):
+    metrics.assessed("icu-review", [("death_180d", "answered"), ("sepsis", "abstained")], 0.0007)
+    labels = {"branch_point": "icu-review", "outcome": "death_180d"}
+    assert read(metrics, "risk_assessments_total", **labels, status="answered") == 1
+    assert read(metrics, "risk_assessments_total", **labels, status="abstained") == 0
+    labels = {"branch_point": "icu-review"}
+    assert read(metrics, "risk_assessment_duration_seconds_count", **labels) == 1
+    assert read(metrics, "risk_assessment_duration_seconds_sum", **labels) == pytest.approx(0.0007)
+    name = "risk_assessment_duration_seconds_bucket"
+    assert [read(metrics, name, **labels, le=le) for le in ("0.0005", "0.001", "+Inf")] == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("branch_point", "outcome", "status"),
+    [("195009072553", "death_180d", "answered"), ("icu-review", "195009072553", "answered"),
+     ("icu-review", "death_180d", "195009072553")],
+)  # fmt: skip
+def test_a_label_that_is_not_declared_cannot_be_made(
+    metrics: Metrics, branch_point: str, outcome: str, status: str
+):
+    with pytest.raises(KeyError):
+        metrics.assessed(branch_point, [(outcome, status)], 0.1)
+    assert b"195009072553" not in metrics.exposition()
+
+
+def test_the_served_models_are_named_and_the_old_ones_go(metrics: Metrics):
+    metrics.serving([MODEL, {**MODEL, "name": "icu-review.death_60d"}])
+    metrics.serving([{**MODEL, "version": "4"}])
+    assert series(metrics, "risk_model_info") == [
+        {"model": MODEL["name"], "version": "4", "alias": "champion", "digest": "sha256:0"}
+    ]
+
+
+def test_the_registrys_state_is_shown(metrics: Metrics):
+    metrics.registry(1_795_000_000.5, from_cache=True)
+    assert read(metrics, "risk_registry_last_success_timestamp_seconds") == 1_795_000_000.5
+    assert read(metrics, "risk_registry_serving_from_cache") == 1
+    metrics.registry(1_795_000_001.0, from_cache=False)
+    assert read(metrics, "risk_registry_serving_from_cache") == 0
+
+
+def test_two_services_in_one_process_count_apart(vocabulary: Vocabulary):
+    one, other = Metrics(vocabulary), Metrics(vocabulary)
+    one.load_failures.inc()
+    assert read(one, "risk_model_load_failures_total") == 1
+    assert read(other, "risk_model_load_failures_total") == 0
