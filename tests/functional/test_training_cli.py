@@ -157,7 +157,8 @@ def test_held_out_rows_are_those_divisible_by_four(trained: Path):
     ]  # fmt: skip
 
 
-def test_a_closed_pipe_is_no_error(trained: Path):
+def test_a_closed_pipe_is_no_error_worth_a_word(trained: Path):
+    """`risk-train rows … | head`."""
     process = subprocess.Popen(
         [script("risk-train"), "rows", "support2", "--var", str(trained)],
         env=environment(trained), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -168,7 +169,6 @@ def test_a_closed_pipe_is_no_error(trained: Path):
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
-    assert process.returncode == 0
 
 
 def test_nothing_that_tells_the_future_is_an_input(vocabulary: Vocabulary, trained: Path):
@@ -279,7 +279,7 @@ def test_a_run_registers_a_version_with_its_evaluation(small: tuple[Path, dict[s
     assert result["name"] == "surgery-decision.any_complication"
     assert (result["version"], result["promoted"]) == ("1", None)
     assert result["digest"].startswith("sha256:")
-    assert result["evaluation"]["auroc"]["estimate"] > 0.6
+    assert result["evaluation"]["auroc"]["value"] > 0.6
     listed = json.loads(train("models", "--var", str(var), "--json").stdout)
     assert listed == [
         {"name": result["name"], "newest": "1", "champion": None, "training_data": "real"}

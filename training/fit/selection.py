@@ -124,7 +124,7 @@ def choose(
             )  # fmt: skip
             for rounds in ROUNDS:
                 trees[leaves, rounds][outside] = booster.predict(
-                    unseen, raw_score=True, num_iteration=rounds, num_threads=2
+                    unseen, raw_score=True, num_iteration=rounds, num_threads=1
                 )
             progress(step)
 

@@ -110,7 +110,9 @@ def fit_trees(
         "force_row_wise": True,
         "seed": seed,
         "verbose": -1,
-        "num_threads": 2,
+        # One thread: on cohorts of this size a second one saves little on an idle machine, and on a
+        # busy one the threads wait for each other in a spin that makes minutes of seconds.
+        "num_threads": 1,
     }
     names = [f.name for f in features]
     with warnings.catch_warnings():
