@@ -18,8 +18,8 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,8 +102,9 @@ class Registry:
         self._artifact_root = artifact_root
         if tracking_uri.startswith("sqlite:///"):
             Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        mlflow.set_tracking_uri(tracking_uri)
-        mlflow.set_registry_uri(registry_uri or tracking_uri)
+        with _environment_kept():
+            mlflow.set_tracking_uri(tracking_uri)
+            mlflow.set_registry_uri(registry_uri or tracking_uri)
         self._client = mlflow.MlflowClient(tracking_uri, registry_uri or tracking_uri)
 
     @classmethod
@@ -240,6 +241,21 @@ def location(var: Path) -> tuple[str, str, Path]:
     return tracking, registry, var.resolve() / "mlflow-artifacts"
 
 
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Undo that MLflow writes its address into the environment, where `location` would find it."""
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 class _Answering:
     """Turn MLflow's exceptions into ours; their text can hold addresses, so only the code is kept."""
 
@@ -270,14 +286,19 @@ def sync(registry: Registry, names: Sequence[str], cache: Path) -> list[Cached]:
         version = registry.version(name, number)
         target = cache / name / number
         try:
-            try:
-                read_bundle(target, version.digest)
-            except BundleRefused:
-                _download(registry, version, target)
+            _bring(registry, version, target)
             found.append(Cached(name, number, version.digest, str(target)))
-        except BundleRefused as error:
+        except (BundleRefused, ModelNotFound, RegistryUnreachable) as error:
+            # One version that cannot be brought hides no other.
             found.append(Cached(name, number, version.digest, None, str(error)))
     return found
+
+
+def _bring(registry: Registry, version: Version, target: Path) -> None:
+    try:
+        read_bundle(target, version.digest)
+    except BundleRefused:
+        _download(registry, version, target)
 
 
 def _download(registry: Registry, version: Version, target: Path) -> None:

@@ -25,7 +25,7 @@ from tests.lib.service import Service, environment, free_port, script
 ICU = "/v1/branch-points/icu-review/assessments"
 NAMES = (
     "icu-review.death_180d",
-    "icu-review.severe_disability_60d",
+    "icu-review.prolonged_stay",
     "icu-review.length_of_stay_days",
 )
 BESIDE = {"probability", "log_odds", "base_value"}

@@ -23,9 +23,10 @@ from tests.lib.properties import LAW
 ICU = "/v1/branch-points/icu-review/assessments"
 NOON = "2026-11-21T12:00:00Z"
 REQUIRED = ("age", "heart_rate", "map", "resp_rate", "temperature")
-TRAINED = {
-    "death_in_hospital", "death_60d", "death_180d", "prolonged_stay", "severe_disability_60d",
-    "length_of_stay_days",
+# severe_disability_60d is trained too, but its calibration slope on held-out rows (1.31) is over the
+# gate's limit of 1.25, so it has no champion.
+PROMOTED = {
+    "death_in_hospital", "death_60d", "death_180d", "prolonged_stay", "length_of_stay_days",
 }  # fmt: skip
 Measurements = Mapping[str, Any]
 Document = dict[str, Any]
@@ -58,7 +59,7 @@ def measured(patients: Sequence[Document]) -> list[dict[str, Any]]:
 def familiar(client: httpx.Client, measured: Sequence[Measurements]) -> dict[str, Any]:
     """A patient whom every model answers, with as much measured as any other."""
     for found in sorted(measured, key=len, reverse=True):
-        if answered(ask(client, found)).keys() == TRAINED:
+        if answered(ask(client, found)).keys() == PROMOTED:
             return dict(found)
     pytest.fail("no patient is answered by every model")
 
@@ -139,12 +140,12 @@ def test_every_patient_gets_an_answer_that_keeps_the_law(
         assert {name for name, why in reasons.items() if why == "no_model"} == {
             o["outcome"] for o in point["outcomes"] if o["champion"] is None
         }
-    assert reached == TRAINED
+    assert reached == PROMOTED
 
 
 def test_most_real_patients_are_answered(client: httpx.Client, measured: Sequence[Measurements]):
     """The rule for unlike patients lets one in a thousand fitting patients go."""
-    unfamiliar = [m for m in measured if answered(ask(client, m)).keys() != TRAINED]
+    unfamiliar = [m for m in measured if answered(ask(client, m)).keys() != PROMOTED]
     assert len(unfamiliar) <= 2
 
 
@@ -268,7 +269,7 @@ def test_whatever_part_of_a_patient_is_known_the_answer_keeps_the_law(
 @pytest.mark.parametrize(
     "wanted",
     [["death_180d"], ["length_of_stay_days", "death_60d"], ["cost_sek"], ["sepsis", "death_180d"],
-     ["death_60d", "death_60d"], sorted(TRAINED)],
+     ["death_60d", "death_60d"], sorted(PROMOTED)],
     ids=", ".join,
 )  # fmt: skip
 def test_only_the_outcomes_asked_for_are_answered(
@@ -278,7 +279,7 @@ def test_only_the_outcomes_asked_for_are_answered(
     answer = ask(client, familiar, outcomes=wanted)
     distinct = list(dict.fromkeys(wanted))
     assert answer["outcomes"] == [whole[name] for name in distinct]
-    with_model = [name in TRAINED for name in distinct]
+    with_model = [name in PROMOTED for name in distinct]
     expected = "answered" if all(with_model) else "abstained" if not any(with_model) else "partial"
     assert answer["status"] == expected
 
@@ -289,7 +290,7 @@ def test_without_a_required_measurement_every_model_abstains(
 ):
     answer = ask(client, {n: value for n, value in familiar.items() if n != name})
     assert answer["status"] == "abstained"
-    assert {abstained(answer)[outcome] for outcome in TRAINED} == {"missing_required"}
+    assert {abstained(answer)[outcome] for outcome in PROMOTED} == {"missing_required"}
     assert name in answer["missing"]
 
 
@@ -313,7 +314,7 @@ def test_a_patient_unlike_the_fitting_ones_gets_no_answer(
     answer = ask(client, {**familiar, **changed})
     assert answer["warnings"] == []
     assert answer["status"] == "abstained"
-    assert {abstained(answer)[outcome] for outcome in TRAINED} == {"out_of_distribution"}
+    assert {abstained(answer)[outcome] for outcome in PROMOTED} == {"out_of_distribution"}
 
 
 def test_being_older_never_lowers_the_risk_of_death(
@@ -396,7 +397,7 @@ def test_times_within_their_limit_change_nothing(client: httpx.Client, familiar:
 def test_parts_that_cost_time_can_be_asked_for(
     client: httpx.Client, familiar: Measurements, include: list[str] | None
 ):
-    assert answered(ask(client, familiar, include=include)).keys() == TRAINED
+    assert answered(ask(client, familiar, include=include)).keys() == PROMOTED
 
 
 def test_what_was_kept_and_set_aside_is_counted(client: httpx.Client, familiar: Measurements):

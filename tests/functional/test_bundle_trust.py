@@ -24,7 +24,6 @@ import httpx
 import pytest
 
 from models.bundle import MANIFEST, read_bundle, write_bundle
-from models.errors import ModelNotFound, RegistryUnreachable
 from models.registry import CHAMPION, DIGEST_TAG, Registry, Run, sync
 from tests.lib.service import Service, running_service
 
@@ -343,11 +342,6 @@ def _link_the_model(artifacts: Path) -> None:
     (artifacts / "data" / "bundle" / "model.json").symlink_to("/etc/hostname")
 
 
-@pytest.mark.xfail(
-    raises=(ModelNotFound, RegistryUnreachable),
-    strict=True,
-    reason="one version that MLflow cannot hand out hides all other champions",
-)
 @pytest.mark.parametrize("spoil", [_remove_the_folder, _link_the_model])
 def test_a_version_that_cannot_be_brought_hides_no_other(
     stage: Stage, tmp_path: Path, spoil: Callable[[Path], None]

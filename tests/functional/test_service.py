@@ -30,10 +30,10 @@ POINTS = {
     "ward-round", "icu-review", "discharge", "recovery-follow-up",
 }  # fmt: skip
 ICU = "/v1/branch-points/icu-review/assessments"
-TRAINED = {
+# The gate refuses severe_disability_60d for its calibration slope on held-out rows.
+PROMOTED = {
     "icu-review.death_in_hospital", "icu-review.death_60d", "icu-review.death_180d",
-    "icu-review.prolonged_stay", "icu-review.severe_disability_60d",
-    "icu-review.length_of_stay_days",
+    "icu-review.prolonged_stay", "icu-review.length_of_stay_days",
 }  # fmt: skip
 STATUSES = ("answered", "fallback", "abstained")
 # Without the registry: no retries, so that an outage is noticed within a test's patience.
@@ -94,7 +94,7 @@ def test_readiness_names_every_champion_and_the_open_door(client: httpx.Client):
     assert response.status_code == 200
     body = response.json()
     assert (body["ready"], body["reason"], body["refused"]) == (True, None, [])
-    assert {model["name"] for model in body["models"]} == TRAINED
+    assert {model["name"] for model in body["models"]} == PROMOTED
     assert {model["alias"] for model in body["models"]} == {"champion"}
     assert all(re.fullmatch("sha256:[0-9a-f]{64}", m["digest"]) for m in body["models"])
     assert body["open"] is True
@@ -120,7 +120,7 @@ def test_all_nine_branch_points_are_declared(client: httpx.Client):
         for outcome in point["outcomes"]
         if outcome["champion"]
     }
-    assert champions == TRAINED
+    assert champions == PROMOTED
 
 
 def test_the_dictionary_is_published_whole(client: httpx.Client, vocabulary: Vocabulary):
@@ -134,7 +134,7 @@ def test_the_dictionary_is_published_whole(client: httpx.Client, vocabulary: Voc
 
 def test_models_say_what_they_were_trained_on_and_how_they_did(client: httpx.Client):
     listed = client.get("/v1/models").json()
-    assert {model["name"] for model in listed} == TRAINED
+    assert {model["name"] for model in listed} == PROMOTED
     for model in listed:
         assert client.get(f"/v1/models/{model['name']}").json() == model
         assert model["training_data"] == "real"
