@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(
         1_048_576, ge=1024, description="Largest request body, and largest line of a batch."
     )
+    batch_ahead_bytes: int = Field(
+        67_108_864, ge=65_536, description="How far a batch may be sent ahead of its answers."
+    )
     registry_poll_s: float = Field(
         15.0, gt=0, description="Seconds between two looks at the registry's aliases."
     )

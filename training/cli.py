@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,9 +56,6 @@ def main() -> None:
     except (TrainingError, ModelsError) as error:
         tell.print(f"risk-train: {error}", style="red", highlight=False, soft_wrap=True)
         sys.exit(1)
-    except BrokenPipeError:  # `risk-train rows … | head` closes the pipe: that is no error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 @app.command()
@@ -99,6 +96,8 @@ def rows(
     content: Site = None,
 ) -> None:
     """Print patients as NDJSON: the request the service would be sent, labels, comparators."""
+    if hasattr(signal, "SIGPIPE"):  # `risk-train rows … | head` closes the pipe: end as cat does
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     vocabulary = load_vocabulary(content)
     mapping = load_source(source, vocabulary)
     chosen = (

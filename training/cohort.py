@@ -92,11 +92,15 @@ def read_rows(source: Source, path: Path) -> Iterator[CohortRow]:
                     yield _row(source, number, cells)
                 except SourceInvalid as error:
                     raise SourceInvalid(f"{path.name}, row {number}: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceInvalid(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise SourceInvalid(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SourceInvalid(f"{path.name} is not a CSV file in UTF-8") from error
 
 
 def _row(source: Source, number: int, cells: Mapping[str, str]) -> CohortRow:
+    if None in cells.values() or None in cells:  # csv's way to say too short, too long
+        raise SourceInvalid("has another number of cells than the head")
     identifier = cells[source.row_id].strip() if source.row_id else str(number)
     if not identifier.isdigit():
         raise SourceInvalid(f"`{source.row_id}` is not a whole number")

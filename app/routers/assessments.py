@@ -95,7 +95,8 @@ class _TwoWayStream(StreamingResponse):
 
 async def _answers(request: Request, point: BranchPoint, state: State) -> AsyncIterator[bytes]:
     number, limit = 0, state.settings.body_limit_bytes
-    async for line in _lines(request, limit):
+    body = _read_ahead(request.stream(), state.settings.batch_ahead_bytes)
+    async for line in _lines(body, limit):
         number += 1
         if not number % LINES_BETWEEN_BREATHS:
             await asyncio.sleep(0)  # let single requests through
@@ -112,11 +113,46 @@ def _within_limit(line: bytes | None, limit: int) -> bytes:
     return line
 
 
-async def _lines(request: Request, limit: int) -> AsyncIterator[bytes | None]:
+async def _read_ahead(chunks: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
+    """Take the body in as it comes, up to `most` bytes ahead of the answers.
+
+    Many clients send a whole batch before they read the first answer. Answers are larger than
+    requests, so without this both sides would soon wait for each other.
+    """
+    waiting = 0
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+    room = asyncio.Event()
+    room.set()
+
+    async def take_in() -> None:
+        nonlocal waiting
+        try:
+            async for chunk in chunks:
+                await room.wait()
+                waiting += len(chunk)
+                if waiting >= most:
+                    room.clear()
+                queue.put_nowait(chunk)
+        finally:
+            queue.put_nowait(None)
+
+    reading = asyncio.create_task(take_in())
+    try:
+        while (chunk := await queue.get()) is not None:
+            waiting -= len(chunk)
+            if waiting < most:
+                room.set()
+            yield chunk
+        await reading
+    finally:
+        reading.cancel()
+
+
+async def _lines(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes | None]:
     """Lines of the body as they arrive; None for a line over the limit; blank lines are skipped."""
     buffer = bytearray()
     too_long = False
-    async for chunk in request.stream():
+    async for chunk in chunks:
         start = 0
         while (end := chunk.find(b"\n", start)) >= 0:
             buffer += chunk[start:end]

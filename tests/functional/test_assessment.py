@@ -428,3 +428,16 @@ def _contents(var: Path) -> dict[str, str]:
         for path in sorted(var.rglob("*"))
         if path.is_file() and "model-cache" not in path.parts
     }
+
+
+def test_a_batch_sent_whole_before_any_answer_is_read_is_answered(
+    client: httpx.Client, measured: Sequence[Measurements]
+):
+    """6 MB of requests are 40 MB of answers: neither side may wait for the other."""
+    line = json.dumps({"measurements": measured[0], "outcomes": ["death_60d"]})
+    sent = 9000
+    answer = client.post(f"{ICU}:batch", content="\n".join([line] * sent).encode(), timeout=120)
+    assert answer.status_code == 200
+    lines = answer.content.splitlines()
+    assert len(lines) == sent
+    assert {json.loads(found)["status"] for found in (lines[0], lines[-1])} == {"answered"}

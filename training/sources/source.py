@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,12 @@ class Mapped:
                 raise SourceInvalid(f"column `{self.column}` holds a spelling that is not mapped")
             return self.values[text]
         try:
-            return float(text)
+            number = float(text)
         except ValueError:
-            raise SourceInvalid(f"column `{self.column}` holds something not a number") from None
+            number = nan
+        if not isfinite(number):
+            raise SourceInvalid(f"column `{self.column}` holds something not a number")
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,12 @@ class Comparator:
         cell = row[self.column].strip()
         if not cell:
             return None
-        value = float(cell)
+        try:
+            value = float(cell)
+        except ValueError:
+            value = nan
+        if not 0 <= value <= 1:
+            raise SourceInvalid(f"column `{self.column}` holds something not a probability")
         return 1 - value if self.complement else value
 
 

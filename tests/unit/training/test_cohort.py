@@ -111,13 +111,29 @@ def test_only_every_fourth_row_is_held_out(tmp_path, support, sno):
 
 
 @pytest.mark.parametrize(
-    "change", [{"sex": "195009072553"}, {"alb": "195009072553x"}, {"hospdead": "195009072553"}]
+    "change",
+    [
+        {"sex": "195009072553"},
+        {"alb": "195009072553x"},
+        {"hospdead": "195009072553"},
+        {"surv2m": "195009072553"},
+        {"prg6m": "195009072553x"},
+        {"alb": "nan"},
+        {"age": "inf"},
+    ],
 )
 def test_a_strange_cell_stops_the_run_without_being_repeated(tmp_path, support, change):
     with pytest.raises(SourceInvalid) as refused:
         list(read_rows(support, write(tmp_path / "s.csv", PATIENT | change)))
     assert "row 1" in str(refused.value)
     assert "195009072553" not in str(refused.value)
+
+
+def test_a_row_of_another_length_is_named(tmp_path, support):
+    path = write(tmp_path / "s.csv", PATIENT)
+    path.write_text(path.read_text() + "8,60,1\n")
+    with pytest.raises(SourceInvalid, match="row 2: has another number of cells"):
+        list(read_rows(support, path))
 
 
 def test_a_missing_column_is_named(tmp_path, support):
