@@ -31,10 +31,10 @@ openapi: .venv/installed
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-header --extra serve --extra train --extra dev \
+	    --no-header --extra serve --extra train --extra dev \
 	    pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-header --extra serve --constraint requirements.lock \
+	    --no-header --extra serve --constraint requirements.lock \
 	    pyproject.toml --output-file requirements-serve.lock
 
 .venv/installed: requirements.lock pyproject.toml
