@@ -49,7 +49,6 @@ FLAGS = {"mechanical_ventilation": (0.4, 0.15, 0.8)}  # share true, share missin
 FEATURES = (*NUMBERS, *CATEGORIES, *FLAGS)
 REQUIRED = ("age", "heart_rate", "map", "resp_rate", "temperature")
 CORRELATED = ("map", "sbp", 0.85)
-NEVER_MISSING = ("age", "heart_rate", "map", "resp_rate", "temperature", "creatinine")
 
 
 @dataclass(frozen=True)
