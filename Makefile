@@ -29,7 +29,6 @@ openapi: .venv/installed
 
 # Pinned and hashed for every platform, without the address of any index.
 lock: .venv/installed
-	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header --extra serve --extra train --extra dev \
 	    pyproject.toml --output-file requirements.lock

@@ -41,11 +41,12 @@ def environment(var: Path, **more: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Service:
-    """A running service: where it is, its process, and what it wrote to standard error."""
+    """A running service: where it is, its process, its log, and the settings it was given."""
 
     url: str
     process: subprocess.Popen[bytes]
     log: Path
+    settings: Mapping[str, str]
 
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=30.0)
@@ -55,19 +56,27 @@ class Service:
 def running_service(
     var: Path, log: Path, settings: Mapping[str, str] | None = None, *, until: int | None = 200
 ) -> Iterator[Service]:
-    """Start `risk-serve run`, wait until /readyz answers `until` (None: any answer), end it after."""
+    """Start `risk-serve run`, wait until /readyz answers `until` (None: any answer), end it after.
+
+    Ledger and keys are the service's own, beside its log: several services share trained models.
+    """
     port = free_port()
+    own = {
+        "RISK_DATABASE_URL": f"sqlite:///{log.parent / f'{log.name}-ledger.db'}",
+        "RISK_KEYS_FILE": str(log.parent / f"{log.name}-keys.toml"),
+        "RISK_API_KEYS_FILE": str(log.parent / f"{log.name}-api-keys.jsonl"),
+    }
     with log.open("wb") as sink:
         process = subprocess.Popen(
             [script("risk-serve"), "run", "--port", str(port)],
-            env=environment(var, **(settings or {})),
+            env=environment(var, **{**own, **(settings or {})}),
             stdout=sink,
             stderr=sink,
         )
         try:
             url = f"http://127.0.0.1:{port}"
             _wait(url, process, log, until)
-            yield Service(url, process, log)
+            yield Service(url, process, log, {**own, **(settings or {})})
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -88,11 +97,18 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path, until: int | No
     raise AssertionError(f"not ready within {PATIENCE_S} s: {log.read_text()[-2000:]}")
 
 
-def run_command(*arguments: str, var: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run one of the product's commands as a user would."""
+def run_command(
+    *arguments: str,
+    var: Path,
+    check: bool = True,
+    settings: Mapping[str, str] | None = None,
+    given: str | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run one of the product's commands as a user would; `given` is its standard input."""
     done = subprocess.run(
         [script(arguments[0]), *arguments[1:]],
-        env=environment(var),
+        env=environment(var, **(settings or {})),
+        input=given,
         capture_output=True,
         text=True,
         check=False,
