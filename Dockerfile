@@ -1,16 +1,16 @@
 # The service alone: no compiler, no package installer, no training libraries, not root.
 #
 #   docker build --tag complication-risk .
-#   docker run --network host --read-only --tmpfs /tmp --volume risk-var:/var/lib/risk \
-#       complication-risk
+#   docker run --publish 8000:8000 --read-only --tmpfs /tmp --volume risk-var:/var/lib/risk \
+#       --env RISK_HOST=0.0.0.0 --env RISK_TENANTS_FILE=/etc/risk/tenants.toml \
+#       --volume ./tenants.toml:/etc/risk/tenants.toml:ro complication-risk
 #
-# The service listens on the loopback address only, because nothing authenticates callers yet; it
-# refuses any other address, and a published port would lead nowhere. So either the container shares
-# the host's network (above), or a proxy that authenticates callers shares the container's
-# (a sidecar: `--network container:NAME`, one pod in Kubernetes).
+# Without a way to authenticate callers (tenants file, or `risk-serve keys create`) the service listens
+# on the loopback address only and refuses any other: a published port would lead nowhere.
 #
-# State (model cache, and MLflow's SQLite registry unless MLFLOW_TRACKING_URI names a server) is in
-# /var/lib/risk; nothing else is written to but /tmp.
+# State is in /var/lib/risk: model cache, the ledger (SQLite, unless RISK_DATABASE_URL names a
+# PostgreSQL), the secrets (keys.toml; back them up apart from the ledger), and MLflow's SQLite
+# registry unless MLFLOW_TRACKING_URI names a server. Nothing else is written to but /tmp.
 
 FROM python:3.11-slim AS build
 WORKDIR /build

@@ -23,6 +23,7 @@ check: .venv/installed
 # Speed against named baselines, interleaved in one run; slow, and never part of the tests.
 bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.serving
+	$(BIN)/python -m tests.benchmarks.boundary
 
 openapi: .venv/installed
 	$(BIN)/risk-serve openapi --write openapi

@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from app.commands import keys
+from app.commands.access_log import access_log
+from app.commands.inspect_deid import inspect_deid
+from app.commands.relink import relink
 from app.errors import AppError
 from app.settings import CONFIG_VARIABLE, Settings, load_settings
 from models.errors import ModelsError
+from monitoring.keyring import KeysInvalid
+from monitoring.ledger.errors import LedgerError
 
 app = typer.Typer(
     name="risk-serve",
@@ -23,6 +30,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(keys.app, name="keys")
+keys.app.command()(relink)
+app.command()(access_log)
+app.command()(inspect_deid)
 tell = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
@@ -32,36 +43,25 @@ def main() -> None:
     """Run the command; an expected error is one line and exit code 1."""
     try:
         app()
-    except (AppError, ModelsError) as error:
+    except (AppError, ModelsError, KeysInvalid, LedgerError) as error:
         tell.print(f"risk-serve: {error}", style="red", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
 @app.command()
 def run(
-    host: Annotated[str | None, typer.Option(help="Loopback address to listen on.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
     var: Annotated[Path | None, typer.Option("--var", help="Folder for state.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that answer; one per core.")
+    ] = None,
+    worker_of: Annotated[int | None, typer.Option("--worker-of", hidden=True)] = None,
 ) -> None:
     """Start the service; it follows the registry's champions by itself."""
-    import uvicorn
+    from app.commands.serve import serve
 
-    from app.main import create_app
-
-    settings = load_settings(host=host, port=port, var_dir=var)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings),
-            host=settings.host,
-            port=settings.port,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=10,
-        )
-    )
-    server.run()
+    serve(load_settings(host=host, port=port, var_dir=var, workers=workers), supervisor=worker_of)
 
 
 @app.command()
@@ -95,7 +95,7 @@ def settings(as_json: AsJson = False) -> None:
 
 
 def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, Path | SecretStr) else value
 
 
 @app.command()
@@ -106,8 +106,10 @@ def openapi(
 ) -> None:
     """Print the OpenAPI document, or write it where it is checked in."""
     from app.main import create_app
+    from monitoring.keyring import throwaway_keyring
 
-    text = json.dumps(create_app(load_settings()).openapi(), indent=1, ensure_ascii=False) + "\n"
+    service = create_app(load_settings(), throwaway_keyring())
+    text = json.dumps(service.openapi(), indent=1, ensure_ascii=False) + "\n"
     if write is None:
         print(text, end="")
     else:
@@ -152,3 +154,7 @@ def demo(
     from app.demo import run_demo
 
     run_demo(port, var, once=once)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,17 +10,23 @@ what is expected.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 TITLES = {
     400: "Malformed JSON",
+    401: "Not authenticated",
+    403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
     406: "Not acceptable",
+    408: "Request took too long",
+    409: "Contradiction",
     413: "Body too large",
     422: "Request not usable",
+    429: "Too many requests",
     500: "Internal error",
     503: "Not ready",
 }
@@ -52,13 +58,20 @@ class StartRefused(AppError):
 
 
 class Problem(AppError):
-    """An RFC 9457 problem document."""
+    """An RFC 9457 problem document, with the headers that its status calls for."""
 
-    def __init__(self, status: int, detail: str, errors: Sequence[InputError] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: Sequence[InputError] = (),
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = tuple(errors)
+        self.headers = headers
 
     def document(self) -> dict[str, Any]:
         """The body, as RFC 9457 section 3 has it."""

@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
+from hashlib import sha256
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
-from app.errors import EXPLAINED, Problem
+from app.access_log import AccessLog
+from app.deid import IdentifierFound, Pseudonymiser
+from app.errors import EXPLAINED, InputError, Problem, StartRefused
+from app.identity import REASONS, Identity, RememberJti, load_identity
 from app.middleware import SecurityHeaders
-from app.routers import assessments, declarations, models, operations
-from app.routers.state import PROBLEM_JSON, State, as_json
+from app.routers import (
+    assessments,
+    declarations,
+    deidentification,
+    models,
+    operations,
+    outcomes,
+    records,
+)
+from app.routers.admission import OPERATIONS, RATE, Admission, guarded_scopes
+from app.routers.state import PROBLEM_JSON, State, as_json, problem_of
 from app.schemas.documents import MeasuredValue
+from app.services.parts import Parts
 from app.serving.follower import Follower
 from app.serving.slot import ServedModel, Slot
-from app.settings import Settings
-from models.vocabulary import load_vocabulary
+from app.settings import Settings, is_loopback
+from models.tripwire import find_identifiers
+from models.vocabulary import Vocabulary, load_vocabulary
+from monitoring.keyring import Keyring, KeysInvalid, load_keyring
+from monitoring.ledger import Commitment, Ledger, LedgerError, LedgerUnavailable, TokenUse
 from monitoring.metrics import Metrics
 
 VERSION = "0.1.0"
@@ -30,27 +52,87 @@ DESCRIPTION = (
     "and trauma care, with reasons that add up. Decision support only: it predicts, it never decides."
 )
 
+NOTE_HEAD_EVERY_S = 300.0
+SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of a declared issuer (JWT), or an API key.",
+    },
+    "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+REFUSALS = {
+    "401": "Not authenticated",
+    "403": "Not allowed: scope, tenant or branch point",
+    "429": "Too many requests of this client",
+}
+ROUTERS = (
+    assessments.router,
+    declarations.router,
+    outcomes.router,
+    records.router,
+    deidentification.router,
+    models.router,
+    operations.liveness,
+    operations.router,
+)
+
 log = structlog.get_logger()
 
 
-def create_app(settings: Settings) -> FastAPI:
+def prepare(settings: Settings) -> Keyring:
+    """Make what must be there before the first request: the keys, and the ledger's tables.
+
+    Raises
+    ------
+    StartRefused
+        When callers could not be authenticated where they must be, the keys cannot be used, or the
+        database is not the ledger of these keys. Before the first of these nothing is made.
+    """
+    _identity(settings, load_vocabulary(settings.content))
+    try:
+        keyring = load_keyring(settings.keys, create=True)
+        settings.var_dir.mkdir(parents=True, exist_ok=True)
+        Ledger(settings.database, settings.keys).prepare()
+    except (KeysInvalid, LedgerError) as error:
+        raise StartRefused(str(error)) from None
+    except SQLAlchemyError as error:
+        raise StartRefused(
+            f"the ledger's database cannot be used ({type(error).__name__}): see RISK_DATABASE_URL"
+        ) from None
+    return keyring
+
+
+def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
     """Build the service.
 
     Raises
     ------
     ContentInvalid
         When the clinical content breaks a rule.
+    StartRefused
+        When callers could not be authenticated where they must be.
     """
-    configure_logging(settings.log_level)
     vocabulary = load_vocabulary(settings.content)
-    metrics = Metrics(vocabulary)
-    slot = Slot()
+    metrics = Metrics(vocabulary, (*REASONS, RATE))
+    configure_logging(settings.log_level, metrics, _names(settings))
+    parts = _parts(settings, keyring, vocabulary, metrics)
+
+    async def remember_token(issuer: str, jti: str, expires_at: float) -> bool:
+        token = sha256(f"{issuer}\0{jti}".encode()).digest()
+        (first,) = await parts.ledger.append(TokenUse(token, int(time.time()), int(expires_at) + 1))
+        return bool(first)
+
+    identity = _identity(settings, vocabulary, remember_token, metrics.refused)
 
     def changed(served: Mapping[str, ServedModel]) -> None:
         metrics.serving(model.reference() for model in served.values())
+        # What was loaded stays: looking through it for garbage would cost patients' time.
+        gc.collect()
+        gc.freeze()
 
     follower = Follower(
-        slot,
+        parts.slot,
         vocabulary,
         settings.var_dir,
         poll_s=settings.registry_poll_s,
@@ -61,14 +143,23 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        log.warning("open_development_mode", note="callers are not authenticated; loopback only")
-        following = asyncio.create_task(follower.run())
+        if identity.is_open:
+            log.warning(
+                "open_development_mode", note="callers are not authenticated; loopback only"
+            )
+        await parts.ledger.start()
+        await identity.begin()
+        tasks = [asyncio.create_task(follower.run()), asyncio.create_task(_note_head(parts.ledger))]
         try:
             yield
         finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+            await identity.end()
+            await parts.ledger.close()
 
     app = FastAPI(
         title="Complication-risk service",
@@ -76,18 +167,101 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
+        openapi_url=None,  # served by a guarded route
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would repeat the path that was asked for
     )
-    app.state.risk = State(settings, vocabulary, slot, follower, metrics)
-    for router in (assessments.router, declarations.router, models.router, operations.router):
+    admission = Admission(
+        identity,
+        settings.rate_limit_per_s,
+        operations=settings.operations,
+        on_refusal=metrics.refused,
+    )
+    app.state.risk = State(settings, follower, admission, parts)
+    for router in ROUTERS:
         app.include_router(router)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            max_age=600,
+        )
     app.add_middleware(SecurityHeaders)
-    app.add_exception_handler(Problem, _problem)
+    for kind in (Problem, LedgerUnavailable, IdentifierFound):
+        app.add_exception_handler(kind, _problem)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _parameter_error)
     _document_shared_shapes(app)
     return app
+
+
+def _identity(
+    settings: Settings,
+    vocabulary: Vocabulary,
+    remember_jti: RememberJti | None = None,
+    on_refusal: Callable[[str], None] = lambda _: None,
+) -> Identity:
+    return load_identity(
+        host_is_loopback=is_loopback(settings.host),
+        tenants_file=settings.tenants_file,
+        api_keys_file=settings.api_keys,
+        care_units=settings.care_units,
+        branch_points=tuple(vocabulary.branch_points),
+        authentication=settings.authentication,
+        trusted_proxies=settings.trusted_proxies,
+        certificate_header=settings.certificate_header,
+        remember_jti=remember_jti,
+        on_refusal=on_refusal,
+    )
+
+
+def _parts(settings: Settings, keyring: Keyring, vocabulary: Vocabulary, metrics: Metrics) -> Parts:
+    def committed(commitment: Commitment) -> None:
+        failed = commitment.failure is not None
+        metrics.committed(commitment.kinds, commitment.duration_s, failed=failed)
+        if failed:
+            log.error("ledger_failed", error=commitment.failure)
+
+    return Parts(
+        vocabulary=vocabulary,
+        slot=Slot(),
+        ledger=Ledger(
+            settings.database,
+            settings.keys,
+            bound=settings.ledger_bound,
+            patience_s=settings.ledger_patience_s,
+            observe=committed,
+        ),
+        access_log=AccessLog(keyring),
+        pseudonymiser=Pseudonymiser(keyring),
+        metrics=metrics,
+    )
+
+
+async def _note_head(ledger: Ledger) -> None:
+    """Write the newest link into the log now and then: what a later check can hold the ledger to."""
+    noted = 0
+    while True:
+        await asyncio.sleep(NOTE_HEAD_EVERY_S)
+        seq, chain = ledger.head
+        if seq != noted:
+            log.info("ledger_head", seq=seq, chain=chain)
+            noted = seq
+
+
+def _names(settings: Settings) -> tuple[str, ...]:
+    if settings.protected_names is None:
+        return ()
+    try:
+        lines = settings.protected_names.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise StartRefused(
+            "RISK_PROTECTED_NAMES cannot be read: expected names, one a line"
+        ) from None
+    return tuple(line.strip() for line in lines if line.strip())
 
 
 def _document_shared_shapes(app: FastAPI) -> None:
@@ -100,8 +274,12 @@ def _document_shared_shapes(app: FastAPI) -> None:
         shapes.setdefault("MeasuredValue", MeasuredValue.model_json_schema())
         for name in ("HTTPValidationError", "ValidationError"):
             shapes.pop(name, None)
-        for operations_of_path in schema["paths"].values():
+        schema["components"]["securitySchemes"] = SECURITY_SCHEMES
+        scopes = guarded_scopes(ROUTERS)
+        for path, operations_of_path in schema["paths"].items():
             for operation in operations_of_path.values():
+                if scope := scopes.get(path):
+                    _document_admission(operation, scope)
                 found = operation["responses"].get("422", {}).get("content", {})
                 if "HTTPValidationError" in str(found):
                     del operation["responses"]["422"]
@@ -114,9 +292,23 @@ def _document_shared_shapes(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
 
 
+def _document_admission(operation: dict[str, Any], scope: str) -> None:
+    """Say which scope an operation needs, and how it refuses."""
+    if scope == OPERATIONS:
+        return
+    operation["security"] = [{name: [scope]} for name in SECURITY_SCHEMES]
+    problem = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    for status, description in REFUSALS.items():
+        operation["responses"].setdefault(
+            status, {"description": description, "content": {PROBLEM_JSON: problem}}
+        )
+
+
 async def _problem(_: Request, error: Exception) -> Response:
-    problem = error if isinstance(error, Problem) else Problem(500, EXPLAINED[500])
-    return as_json(problem.document(), problem.status, PROBLEM_JSON)
+    problem = problem_of(error)
+    response = as_json(problem.document(), problem.status, PROBLEM_JSON)
+    response.headers.update(problem.headers)
+    return response
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
@@ -128,13 +320,32 @@ async def _http_error(_: Request, error: Exception) -> Response:
     return response
 
 
-def configure_logging(level: str) -> None:
-    """JSON lines on standard error; uvicorn's access log, which would show paths, stays off."""
+async def _parameter_error(request: Request, error: Exception) -> Response:
+    """Say which declared parameter is wrong; the framework's own answer repeats what was sent."""
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    faults = [
+        InputError("", "invalid_value", f"the parameter `{fault['loc'][1]}` has the wrong type")
+        for fault in found
+    ]
+    return await _problem(request, Problem(422, "A parameter of the path or query.", faults))
+
+
+def configure_logging(level: str, metrics: Metrics | None, names: Collection[str] = ()) -> None:
+    """JSON lines on standard error, each past the tripwire; uvicorn's access log stays off."""
+
+    def past_the_tripwire(_: Any, __: str, line: Any) -> str:
+        if not find_identifiers(line, names):
+            return str(line)
+        if metrics is not None:
+            metrics.tripped("log")
+        return '{"event": "log_line_withheld", "level": "error"}'
+
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
+            past_the_tripwire,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]

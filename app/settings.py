@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,14 +25,59 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="RISK_", frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="Address to listen on; loopback only for now.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; any but loopback needs authentication."
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    workers: int = Field(1, ge=1, le=64, description="Processes that answer; one per core.")
     var_dir: Path = Field(Path("var"), description="Folder for state: registry, model cache.")
     content: Path | None = Field(
         None, description="A site's own features, outcomes and branch points, added to ours."
     )
     care_units: tuple[str, ...] = Field(
-        (), description="Declared care units; any other `unit` is set aside with a warning."
+        (), description="Declared care units, without a tenants file; others are not kept."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="The ledger: sqlite:///FILE or postgresql://…; default: in var_dir."
+    )
+    keys_file: Path | None = Field(
+        None, description="Secrets of this installation; default: keys.toml in var_dir."
+    )
+    ledger_bound: int = Field(
+        1024, ge=1, description="How many answers may wait for the ledger; more are refused."
+    )
+    ledger_patience_s: float = Field(
+        5.0, gt=0, description="How long an answer may wait for the ledger before it is refused."
+    )
+    authentication: Literal["auto", "open", "required"] = Field(
+        "auto", description="auto: required when there are tenants, API keys or other addresses."
+    )
+    tenants_file: Path | None = Field(
+        None, description="Tenants with their issuers, certificates, care units, branch points."
+    )
+    api_keys_file: Path | None = Field(
+        None, description="API keys as digests; default: api-keys.jsonl in var_dir."
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses whose client-certificate header is believed."
+    )
+    certificate_header: str = Field(
+        "x-client-certificate-subject", description="Where a proxy puts a certificate's subject."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description="Origins whose pages may ask from a browser."
+    )
+    operations: Literal["open", "read"] = Field(
+        "open", description="Who may see /readyz, /metrics and /docs: all, or the scope `read`."
+    )
+    rate_limit_per_s: float = Field(
+        1000.0, gt=0, description="Requests a client may make in a second, per worker."
+    )
+    body_timeout_s: float = Field(
+        15.0, gt=0, description="How long a body may take; how long a batch may stay silent."
+    )
+    protected_names: Path | None = Field(
+        None, description="Names, one a line, that the tripwire also looks for."
     )
     body_limit_bytes: int = Field(
         1_048_576, ge=1024, description="Largest request body, and largest line of a batch."
@@ -49,6 +94,23 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."
     )
+
+    @property
+    def database(self) -> str:
+        """Address of the ledger."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.var_dir.resolve() / 'ledger.db'}"
+
+    @property
+    def keys(self) -> Path:
+        """The keyring's file."""
+        return self.keys_file or self.var_dir / "keys.toml"
+
+    @property
+    def api_keys(self) -> Path:
+        """The file of API keys."""
+        return self.api_keys_file or self.var_dir / "api-keys.jsonl"
 
     @classmethod
     def settings_customise_sources(
@@ -71,24 +133,18 @@ def load_settings(**given: object) -> Settings:
     Raises
     ------
     StartRefused
-        Naming each setting that does not hold; a non-loopback address is refused because nothing
-        authenticates callers yet.
+        Naming each setting that does not hold.
     """
     file = os.environ.get(CONFIG_VARIABLE)
     if file is not None and not Path(file).is_file():
         raise StartRefused(f"{CONFIG_VARIABLE} names a file that is not there")
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise StartRefused(f"settings: {wrong}") from None
     except ValueError as error:
         raise StartRefused(f"settings: {error}") from None
-    if not is_loopback(settings.host):
-        raise StartRefused(
-            f"refusing to listen on {settings.host}: callers are not authenticated; use 127.0.0.1"
-        )
-    return settings
 
 
 def is_loopback(host: str) -> bool:

@@ -28,6 +28,7 @@ import numpy as np
 from models.errors import BundleRefused
 from models.risk.assessment import Answered
 from models.risk.risk_model import RiskModel
+from models.tripwire import find_in_bytes
 from models.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -91,9 +92,11 @@ def write_bundle(directory: Path, files: Mapping[str, bytes]) -> str:
     Raises
     ------
     BundleRefused
-        When a needed file is missing or one is not part of the format.
+        When a needed file is missing, one is not part of the format, or the tripwire sees an
+        identifier of a person in one.
     """
     _refuse_strangers(set(files))
+    _refuse_identifiers(files)
     directory.mkdir(parents=True)
     for name, content in files.items():
         (directory / name).write_bytes(content)
@@ -104,6 +107,14 @@ def write_bundle(directory: Path, files: Mapping[str, bytes]) -> str:
     content = (json.dumps(manifest, indent=1) + "\n").encode()
     (directory / MANIFEST).write_bytes(content)
     return digest_of(content)
+
+
+def _refuse_identifiers(files: Mapping[str, bytes]) -> None:
+    """A bundle travels between hospitals: nothing in it may name a patient."""
+    for name, content in files.items():
+        if found := find_in_bytes(content):
+            kinds = ", ".join(sorted({finding.kind for finding in found}))
+            raise BundleRefused(f"{name} holds what looks like an identifier ({kinds})")
 
 
 def digest_of(manifest: bytes) -> str:
@@ -151,6 +162,7 @@ def read_bundle(directory: Path, expected_digest: str | None = None) -> Bundle:
         if hashlib.sha256(content).hexdigest() != declared[name]:
             raise BundleRefused(f"{name} does not match its SHA-256")
         files[name] = content
+    _refuse_identifiers(files)
     return Bundle(digest, files)
 
 

@@ -12,8 +12,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
 from models.vocabulary import Vocabulary
+from monitoring.ledger.entries import KINDS
 
 STATUSES = ("answered", "fallback", "abstained")
+ENTRY_KINDS = tuple(KINDS)
+TRIPWIRES = ("request", "log")
+COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -21,7 +25,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Metrics:
     """The service's counters; one instance per process, its own registry."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, refusals: Iterable[str] = ()) -> None:
         self._registry = CollectorRegistry()
         assessments = Counter(
             "risk_assessments",
@@ -57,7 +61,51 @@ class Metrics:
             "1 while the last good models are served because the registry did not answer.",
             registry=self._registry,
         )
+        entries = Counter(
+            "risk_ledger_entries",
+            "What was recorded, durable, by kind.",
+            ["kind"],
+            registry=self._registry,
+        )
+        commits = Counter(
+            "risk_ledger_commits",
+            "Attempts to write to the ledger's database.",
+            ["result"],
+            registry=self._registry,
+        )
+        self._commit_duration = Histogram(
+            "risk_ledger_commit_duration_seconds",
+            "How long one commit took, with all that it carried.",
+            buckets=COMMIT_BUCKETS,
+            registry=self._registry,
+        )
+        self._ledger_waiting = Gauge(
+            "risk_ledger_waiting",
+            "Answers that wait for their commit.",
+            registry=self._registry,
+        )
+        self._ledger_up = Gauge(
+            "risk_ledger_up",
+            "1 while the ledger can record.",
+            registry=self._registry,
+        )
+        refused = Counter(
+            "risk_refused_requests",
+            "Requests that were not let in, by reason.",
+            ["reason"],
+            registry=self._registry,
+        )
+        tripwire = Counter(
+            "risk_tripwire_hits",
+            "Writes that were stopped because an identifier was seen in them.",
+            ["where"],
+            registry=self._registry,
+        )
         # Resolved once: a label look-up costs more than the increment.
+        self._entries = {kind: entries.labels(kind) for kind in ENTRY_KINDS}
+        self._commits = {result: commits.labels(result) for result in ("ok", "failed")}
+        self._refused = {reason: refused.labels(reason) for reason in refusals}
+        self._tripwire = {where: tripwire.labels(where) for where in TRIPWIRES}
         self._assessments = {
             (point.id, outcome, status): assessments.labels(point.id, outcome, status)
             for point in vocabulary.branch_points.values()
@@ -81,6 +129,28 @@ class Metrics:
             self._info.labels(model["name"], model["version"], model["alias"], model["digest"]).set(
                 1
             )
+
+    def committed(self, kinds: Iterable[str], duration_s: float, *, failed: bool) -> None:
+        """Count one attempt to write to the ledger."""
+        self._commits["failed" if failed else "ok"].inc()
+        if failed:
+            return
+        self._commit_duration.observe(duration_s)
+        for kind in kinds:
+            self._entries[kind].inc()
+
+    def ledger(self, waiting: int, *, up: bool) -> None:
+        """Show how the ledger does."""
+        self._ledger_waiting.set(waiting)
+        self._ledger_up.set(up)
+
+    def refused(self, reason: str) -> None:
+        """Count a request that was not let in."""
+        self._refused[reason].inc()
+
+    def tripped(self, where: str) -> None:
+        """Count a write that the tripwire stopped."""
+        self._tripwire[where].inc()
 
     def registry(self, last_success: float, from_cache: bool) -> None:
         self._last_success.set(last_success)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,8 +22,24 @@ from rich.table import Table
 from models.errors import ModelsError
 from models.registry import CHAMPION, Registry
 from models.vocabulary import Vocabulary, load_vocabulary
-from training.cohort import load_cohort, read_rows
+from monitoring.keyring import EXPORT, FILE_NAME
+from training.cohort import Readable, load_cohort, read_rows
 from training.errors import PromotionRefused, SourceInvalid, TrainingError
+from training.export import (
+    OWN_RULES,
+    admit,
+    export_rows,
+    fingerprint,
+    key_line,
+    load_rules,
+    origin_of,
+    public_key,
+    refuse_taken,
+    rows_of,
+    signing_keyring,
+    trusted_keys,
+    write_export,
+)
 from training.sources.fetch import fetch as fetch_cohort
 from training.sources.source import Source, load_source, source_names
 
@@ -45,6 +62,16 @@ Site = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 File = Annotated[
     Path | None, typer.Option("--from", help="The cohort's file, for a source that is not fetched.")
+]
+Keys = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys", envvar="RISK_KEYS_FILE", help="The keyring; default: keys.toml in --var."
+    ),
+]
+Trusted = Annotated[
+    list[Path] | None,
+    typer.Option("--trusted-exporter", help="Public key of an exporter to trust; may be repeated."),
 ]
 DEFAULT_VAR = Path("var")
 
@@ -94,14 +121,18 @@ def rows(
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
     var: Var = DEFAULT_VAR,
     content: Site = None,
+    keys: Keys = None,
+    trusted: Trusted = None,
 ) -> None:
     """Print patients as NDJSON: the request the service would be sent, labels, comparators."""
     if hasattr(signal, "SIGPIPE"):  # `risk-train rows … | head` closes the pipe: end as cat does
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     vocabulary = load_vocabulary(content)
-    mapping = load_source(source, vocabulary)
+    mapping, readable = _admit(source, file, vocabulary, var, keys, trusted)
     chosen = (
-        row for row in read_rows(mapping, _file(mapping, file, var)) if row.held_out or not held_out
+        row
+        for row in read_rows(mapping, _file(mapping, readable, var))
+        if row.held_out or not held_out
     )
     for row in islice(chosen, limit):
         labels = {
@@ -137,6 +168,8 @@ def run(
     seed: Annotated[int, typer.Option(help="Seed of folds, boosting and bootstrap.")] = 2026,
     var: Var = DEFAULT_VAR,
     content: Site = None,
+    keys: Keys = None,
+    trusted: Trusted = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit, evaluate on held-out rows and register every outcome of a branch point."""
@@ -144,7 +177,10 @@ def run(
     from training.pipeline import train_outcome
 
     vocabulary = load_vocabulary(content)
-    mapping = _source_of(branch_point, source, vocabulary)
+    name = _source_of(branch_point, source, vocabulary)
+    mapping, readable = _admit(name, file, vocabulary, var, keys, trusted)
+    if mapping.branch_point != branch_point:
+        raise _no_source(branch_point)
     outcomes = [label.outcome for label in mapping.labels]
     if unknown := set(outcome or ()) - set(outcomes):
         raise SourceInvalid(
@@ -155,7 +191,7 @@ def run(
     results = []
     with _progress() as bars:
         reading = bars.add_task(f"reading {mapping.name}", total=1)
-        cohort = load_cohort(mapping, _file(mapping, file, var), vocabulary)
+        cohort = load_cohort(mapping, _file(mapping, readable, var), vocabulary)
         registry = Registry.at(var)
         bars.advance(reading, 1)
         tasks = {name: bars.add_task(name, total=1, start=False) for name in outcomes}
@@ -189,6 +225,78 @@ def run(
         print(json.dumps(printed))
     for (feature, reason), count in sorted(cohort.set_aside.items()):
         tell.print(f"set aside: {feature} ({reason}) in {count} rows", style="dim")
+
+
+@app.command()
+def export(
+    source: Annotated[str, typer.Argument(help="For example: support2")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to make.")],
+    file: File = None,
+    held_out: Annotated[
+        bool, typer.Option(help="Whether rows that are never used for fitting leave as well.")
+    ] = True,
+    rules: Annotated[
+        Path, typer.Option("--rules", help="A site's own disclosure.toml.", show_default=False)
+    ] = OWN_RULES,
+    reviewer: Annotated[str | None, typer.Option(help="Who looked at it.")] = None,
+    var: Var = DEFAULT_VAR,
+    content: Site = None,
+    keys: Keys = None,
+    trusted: Trusted = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write training data that may be handed over under an agreement: coarsened, attacked, signed.
+
+    The rows stay personal data (GDPR, recital 26); report.md in the folder says why, on one page.
+    """
+    refuse_taken(out)
+    vocabulary = load_vocabulary(content)
+    declared = load_rules(vocabulary, rules)
+    mapping, readable = _admit(source, file, vocabulary, var, keys, trusted)
+    with _progress() as bars:
+        task = bars.add_task(f"exporting {mapping.name}", total=2)
+        advance = partial(bars.advance, task)
+        made = export_rows(
+            rows_of(mapping, _file(mapping, readable, var), vocabulary),
+            origin=origin_of(mapping),
+            features=[mapped.feature for mapped in mapping.measurements],
+            outcomes=[label.outcome for label in mapping.labels],
+            vocabulary=vocabulary,
+            rules=declared,
+            with_held_out=held_out,
+            progress=advance,
+        )
+        written = write_export(
+            made,
+            out,
+            rules=declared,
+            key=signing_keyring(keys or var / FILE_NAME).newest(EXPORT),
+            made_on=datetime.now(UTC).date(),
+            reviewer=reviewer,
+            site=content,
+            progress=advance,
+        )
+    if as_json:
+        print(json.dumps({"folder": str(out), **written.statement}, ensure_ascii=False))
+        return
+    table = Table("attack", "verdict", "found", title=f"Attacks on {out}")
+    for tried in written.attacks:
+        table.add_row(tried.name, tried.verdict, tried.found)
+    Console().print(table)
+    for feature, told in made.generalised().items():
+        tell.print(f"{feature}: {told}")
+    tell.print(f"{out}: {len(made.numbers)} rows, k = {made.k}; read report.md before it leaves")
+
+
+@app.command()
+def exporter(var: Var = DEFAULT_VAR, keys: Keys = None, as_json: AsJson = False) -> None:
+    """Print this installation's public export key, for another site's trusted-exporters folder."""
+    public = public_key(signing_keyring(keys or var / FILE_NAME).newest(EXPORT))
+    if as_json:
+        print(json.dumps({"public_key": public.hex(), "fingerprint": fingerprint(public)}))
+        return
+    print(key_line(public))
+    tell.print(f"fingerprint, to compare by telephone: {fingerprint(public)}")
 
 
 @app.command()
@@ -262,21 +370,38 @@ def _promote(
     return decision.passed
 
 
-def _source_of(branch_point: str, source: str | None, vocabulary: Vocabulary) -> Source:
+def _source_of(branch_point: str, source: str | None, vocabulary: Vocabulary) -> str:
     if branch_point not in vocabulary.branch_points:
         known = ", ".join(vocabulary.branch_points)
         raise SourceInvalid(f"no branch point `{branch_point}`; known: {known}")
-    names = [source] if source else source_names()
-    for name in names:
-        mapping = load_source(name, vocabulary)
-        if mapping.branch_point == branch_point:
-            return mapping
-    raise SourceInvalid(
+    if source is not None:
+        return source
+    for name in source_names():
+        if load_source(name, vocabulary).branch_point == branch_point:
+            return name
+    raise _no_source(branch_point)
+
+
+def _no_source(branch_point: str) -> SourceInvalid:
+    return SourceInvalid(
         f"no source feeds `{branch_point}`; see `risk-train sources`, or give --source FILE.toml"
     )
 
 
-def _file(source: Source, given: Path | None, var: Path) -> Path:
+def _admit(
+    name: str,
+    file: Path | None,
+    vocabulary: Vocabulary,
+    var: Path,
+    keys: Path | None,
+    trusted: list[Path] | None,
+) -> tuple[Source, Readable | None]:
+    return admit(
+        name, file, vocabulary, lambda: trusted_keys(keys or var / FILE_NAME, var, trusted or ())
+    )
+
+
+def _file(source: Source, given: Readable | None, var: Path) -> Readable:
     return given if given is not None else fetch_cohort(source, var / "cohorts")
 
 

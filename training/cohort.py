@@ -6,8 +6,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +72,16 @@ class Cohort:
     set_aside: Mapping[tuple[str, str], int]
 
 
-def read_rows(source: Source, path: Path) -> Iterator[CohortRow]:
+class Readable(Protocol):
+    """A file that can be opened as text: a path, or one that was verified and is held as read."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self, *, newline: str | None, encoding: str) -> TextIO: ...
+
+
+def read_rows(source: Source, path: Readable) -> Iterator[CohortRow]:
     """Read a source's file row by row.
 
     Raises
@@ -126,7 +134,7 @@ def _row(source: Source, number: int, cells: Mapping[str, str]) -> CohortRow:
     )
 
 
-def load_cohort(source: Source, path: Path, vocabulary: Vocabulary) -> Cohort:
+def load_cohort(source: Source, path: Readable, vocabulary: Vocabulary) -> Cohort:
     """Encode a whole file exactly as the service encodes a request.
 
     Raises

@@ -1,5 +1,21 @@
-"""Where identifiers stop: what comes out of here holds dictionary measurements and nothing else."""
+"""Where identifiers stop: what comes out of here holds dictionary measurements and pseudonyms only."""
 
-from app.deid.scrub import POLICY_VERSION, Deidentified, scrub
+from app.deid.policy import POLICY, POLICY_VERSION, Policy, policy_digest
+from app.deid.pseudonym import EPISODE, SUBJECT, Pseudonymiser, is_pseudonym, normalise
+from app.deid.scrub import Deidentified, IdentifierFound, inputs_document, scrub
 
-__all__ = ["POLICY_VERSION", "Deidentified", "scrub"]
+__all__ = [
+    "EPISODE",
+    "POLICY",
+    "POLICY_VERSION",
+    "SUBJECT",
+    "Deidentified",
+    "IdentifierFound",
+    "Policy",
+    "Pseudonymiser",
+    "inputs_document",
+    "is_pseudonym",
+    "normalise",
+    "policy_digest",
+    "scrub",
+]

@@ -1,18 +1,42 @@
-"""De-identification by allowlist: only dictionary measurements and times pass; the rest is dropped.
+"""De-identification by allowlist: only what a rule of the policy names passes, as the rule says.
 
-`subject` and `episode` end here. `unit` passes only when it is one of the declared care units.
+Identifiers end here. What comes out holds dictionary measurements without dates, pseudonyms, and
+declared names.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import orjson
+
+from app.deid.policy import MINUTES_PER_YEAR
+from app.deid.pseudonym import EPISODE, SUBJECT, Pseudonymiser, normalise
+from app.errors import AppError
 from app.schemas.assessment_request import AssessmentRequest
-from models.vocabulary import Measurement
+from models.tripwire import find_identifiers
+from models.vocabulary import BranchPoint, Measurement, reason_here
+from models.vocabulary.coarsening import SIGNIFICANT_DIGITS
 
-POLICY_VERSION = "1"
+MINUTES_EXACT_BELOW = 10**SIGNIFICANT_DIGITS
+
+
+class IdentifierFound(AppError):
+    """The tripwire saw an identifier in what would be stored; nothing was stored.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        Kinds of identifiers, for counting; never where or what.
+    """
+
+    def __init__(self, kinds: tuple[str, ...]) -> None:
+        super().__init__("an identifier was found behind the de-identification; nothing is stored")
+        self.kinds = kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +45,16 @@ class Deidentified:
 
     Attributes
     ----------
+    index_time : datetime
+        UTC, whole seconds.
     unit : str or None
         A declared care unit.
     undeclared_unit : bool
         Whether a unit was sent that is not declared; it is not kept.
+    protected : bool
+        Protected identity: no pseudonym, no unit, never exported.
+    subject_id, episode_id : str or None
+        Keyed pseudonyms.
     """
 
     index_time: datetime
@@ -33,16 +63,104 @@ class Deidentified:
     include: tuple[str, ...]
     unit: str | None
     undeclared_unit: bool
+    protected: bool = False
+    subject_id: str | None = None
+    episode_id: str | None = None
 
 
-def scrub(request: AssessmentRequest, care_units: Collection[str], now: datetime) -> Deidentified:
-    """Drop identifiers; without an index time the time of asking is it."""
+def scrub(
+    request: AssessmentRequest,
+    *,
+    tenant: str,
+    care_units: Collection[str],
+    now: datetime,
+    pseudonymiser: Pseudonymiser,
+) -> Deidentified:
+    """De-identify a parsed request.
+
+    Parameters
+    ----------
+    tenant : str
+        Whose patient it is; a part of the pseudonyms.
+    care_units : collection of str
+        The units this tenant has declared.
+    now : datetime
+        In UTC; the index time of a request that names none.
+
+    Returns
+    -------
+    Deidentified
+        Values that will be set aside are still among the measurements, coarsened; neither
+        `inputs_document` nor an answer holds them.
+    """
+    index_time = request.index_time or now.replace(microsecond=0)
+    protected = request.protected_identity
     declared = request.unit if request.unit in care_units else None
+
+    def keyed(kind: str, value: str | None) -> str | None:
+        if protected or value is None or not normalise(kind, value):
+            return None
+        return pseudonymiser.newest(kind, tenant, value)
+
     return Deidentified(
-        index_time=request.index_time or now,
-        measurements=request.measurements,
+        index_time=index_time,
+        measurements=tuple(
+            Measurement(
+                feature, value, None if time is None else int((index_time - time).total_seconds())
+            )
+            for feature, value, time in request.measurements
+        ),
         outcomes=request.outcomes,
         include=request.include,
-        unit=declared,
+        unit=None if protected else declared,
         undeclared_unit=request.unit is not None and declared is None,
+        protected=protected,
+        subject_id=keyed(SUBJECT, request.subject),
+        episode_id=keyed(EPISODE, request.episode),
     )
+
+
+def inputs_document(clean: Deidentified, point: BranchPoint) -> dict[str, Any]:
+    """Inputs as they are stored: what was used, in the reader's terms, without a date.
+
+    Returns
+    -------
+    dict
+        Feature name to `{"value": …, "minutes_before": …}`, the latter only when a time was sent.
+        Values that are set aside and codes are not in it.
+
+    Raises
+    ------
+    IdentifierFound
+        When the tripwire sees an identifier in it: the rules have failed, nothing may be stored.
+    """
+    document: dict[str, Any] = {}
+    for measurement in clean.measurements:
+        feature, value, age_s = measurement
+        if math.isnan(value) or reason_here(measurement, point) is not None:
+            continue
+        stored: dict[str, Any] = {"value": feature.show(value)}
+        if age_s is not None:
+            stored["minutes_before"] = minutes_before(age_s)
+        document[feature.name] = stored
+    found = find_identifiers(orjson.dumps(document).decode())
+    if found:
+        raise IdentifierFound(tuple(sorted({finding.kind for finding in found})))
+    return document
+
+
+def minutes_before(age_s: int) -> int:
+    """Whole minutes before the index time, to four significant digits, a year at most.
+
+    A value of four digits and its minutes then cannot carry ten digits together.
+
+    Examples
+    --------
+    >>> minutes_before(3599), minutes_before(500_907 * 60), minutes_before(10**9)
+    (59, 500900, 525600)
+    """
+    minutes = min(age_s // 60, MINUTES_PER_YEAR)
+    if minutes < MINUTES_EXACT_BELOW:
+        return minutes
+    step = int(10.0 ** (len(str(minutes)) - SIGNIFICANT_DIGITS))
+    return minutes // step * step

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from time import perf_counter
 from typing import Any
 
 import orjson
@@ -13,34 +11,32 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from app.deid import scrub
+from app.deid import IdentifierFound
 from app.errors import Problem
-from app.routers.state import State, as_json, read_body, state_of
+from app.identity import Caller
+from app.routers.admission import caller_of, guarded
+from app.routers.state import State, problem_of, read_body, state_of
 from app.schemas.assessment_request import parse_assessment_request
 from app.schemas.documents import AssessmentAnswer, ProblemDocument, assessment_operation
-from app.services.assess import assess
+from app.services.answer_request import Given, begin_answer
 from models.vocabulary import BranchPoint
+from monitoring.ledger import LedgerUnavailable
 
-router = APIRouter(prefix="/v1/branch-points", tags=["assessments"])
+ASSESS = "assess"
+router = APIRouter(prefix="/v1/branch-points", tags=["assessments"], route_class=guarded(ASSESS))
 
 NDJSON = "application/x-ndjson"
 LINES_BETWEEN_BREATHS = 16
+LINES_AT_A_TIME = 64
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemDocument} for status in (400, 404, 413, 422)
 }
 
 
-def _answer(body: bytes, point: BranchPoint, state: State) -> dict[str, Any]:
-    start = perf_counter()
+def _begin(body: bytes, point: BranchPoint, caller: Caller, state: State) -> Given:
     request = parse_assessment_request(body, point, state.vocabulary)
-    clean = scrub(request, state.settings.care_units, datetime.now(UTC))
-    answer = assess(clean, point, state.vocabulary, state.slot.models)
-    state.metrics.assessed(
-        point.id,
-        [(outcome["outcome"], outcome["status"]) for outcome in answer["outcomes"]],
-        perf_counter() - start,
-    )
-    return answer
+    care_units = state.admission.identity.care_units(caller.tenant)
+    return begin_answer(request, point, caller, care_units, state.parts)
 
 
 @router.post(
@@ -52,10 +48,13 @@ def _answer(body: bytes, point: BranchPoint, state: State) -> dict[str, Any]:
 )
 async def create_assessment(branch_point: str, request: Request) -> Response:
     """Calibrated risks with reasons that add up, an interval, or a reason to abstain."""
-    state = state_of(request)
-    point = state.branch_point(branch_point)
-    body = await read_body(request, state.settings.body_limit_bytes)
-    return as_json(_answer(body, point, state))
+    state, caller = state_of(request), caller_of(request)
+    point = state.branch_point(branch_point, caller, ASSESS)
+    settings = state.settings
+    body = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
+    given = _begin(body, point, caller, state)
+    await given.durable
+    return Response(given.body, media_type="application/json")
 
 
 @router.post(
@@ -78,9 +77,9 @@ async def create_assessment(branch_point: str, request: Request) -> Response:
 )
 async def create_assessments(branch_point: str, request: Request) -> Response:
     """NDJSON in, NDJSON out, same order; a bad line gets its own problem."""
-    state = state_of(request)
-    point = state.branch_point(branch_point)
-    return _TwoWayStream(_answers(request, point, state), media_type=NDJSON)
+    state, caller = state_of(request), caller_of(request)
+    point = state.branch_point(branch_point, caller, ASSESS)
+    return _TwoWayStream(_answers(request, point, caller, state), media_type=NDJSON)
 
 
 class _TwoWayStream(StreamingResponse):
@@ -93,24 +92,67 @@ class _TwoWayStream(StreamingResponse):
         await self.stream_response(send)
 
 
-async def _answers(request: Request, point: BranchPoint, state: State) -> AsyncIterator[bytes]:
-    number, limit = 0, state.settings.body_limit_bytes
-    body = _read_ahead(request.stream(), state.settings.batch_ahead_bytes)
-    async for line in _lines(body, limit):
-        number += 1
-        if not number % LINES_BETWEEN_BREATHS:
-            await asyncio.sleep(0)  # let single requests through
+async def _answers(
+    request: Request, point: BranchPoint, caller: Caller, state: State
+) -> AsyncIterator[bytes]:
+    """Answers in the order of the lines; several wait for the ledger at a time, none is sent before."""
+    begun: asyncio.Queue[Given | Exception | None] = asyncio.Queue(LINES_AT_A_TIME)
+
+    async def begin_all() -> None:
+        number, settings = 0, state.settings
+        limit = settings.body_limit_bytes
+        arriving = _in_time(request.stream(), settings.body_timeout_s)
+        body = _read_ahead(arriving, settings.batch_ahead_bytes)
         try:
-            document = _answer(_within_limit(line, limit), point, state)
-        except Problem as problem:
-            document = problem.document()
-        yield orjson.dumps(document) + b"\n"
+            async for line in _lines(body, limit):
+                number += 1
+                if not number % LINES_BETWEEN_BREATHS:
+                    await asyncio.sleep(0)  # let single requests through
+                try:
+                    await begun.put(_begin(_within_limit(line, limit), point, caller, state))
+                except (Problem, LedgerUnavailable, IdentifierFound) as error:
+                    await begun.put(error)
+        except Problem as error:  # the client went silent: the last line says so
+            await begun.put(error)
+        finally:
+            await begun.put(None)
+
+    beginning = asyncio.create_task(begin_all())
+    try:
+        while (item := await begun.get()) is not None:
+            yield await _line(item)
+        await beginning
+    finally:
+        beginning.cancel()
+
+
+async def _line(item: Given | Exception) -> bytes:
+    if isinstance(item, Exception):
+        return orjson.dumps(problem_of(item).document()) + b"\n"
+    try:
+        await item.durable
+    except LedgerUnavailable as error:
+        return orjson.dumps(problem_of(error).document()) + b"\n"
+    return item.body + b"\n"
 
 
 def _within_limit(line: bytes | None, limit: int) -> bytes:
     if line is None:
         raise Problem(413, f"The line is over the limit of {limit} bytes.")
     return line
+
+
+async def _in_time(chunks: AsyncIterator[bytes], patience_s: float) -> AsyncIterator[bytes]:
+    """The body as it comes; 408 when a client that has not finished stays silent for too long."""
+    while True:
+        try:
+            async with asyncio.timeout(patience_s):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise Problem(408, f"Nothing more arrived within {patience_s:g} s.") from None
+        yield chunk
 
 
 async def _read_ahead(chunks: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:

@@ -7,12 +7,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.routers.admission import caller_of, guarded
 from app.routers.state import as_json, state_of
 from app.schemas.documents import BranchPointDocument, FeatureDocument, ProblemDocument
 from app.serving.slot import ServedModel
 from models.vocabulary import BranchPoint, Feature, Vocabulary
 
-router = APIRouter(prefix="/v1", tags=["declarations"])
+router = APIRouter(prefix="/v1", tags=["declarations"], route_class=guarded("read"))
 
 
 def branch_point_document(
@@ -113,7 +114,7 @@ async def list_branch_points(request: Request) -> Response:
 async def read_branch_point(branch_point: str, request: Request) -> Response:
     """One declared branch point: question, purpose, inputs, outcomes, actions."""
     state = state_of(request)
-    point = state.branch_point(branch_point)
+    point = state.branch_point(branch_point, caller_of(request), "read")
     return as_json(branch_point_document(point, state.vocabulary, state.slot.models))
 
 

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from app.errors import Problem
+from app.routers.admission import guarded
 from app.routers.state import as_json, state_of
 from app.schemas.documents import ModelDocument, ProblemDocument
 from app.serving.slot import ServedModel
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(prefix="/v1/models", tags=["models"], route_class=guarded("read"))
 
 NOT_SERVED: dict[int | str, dict[str, Any]] = {404: {"model": ProblemDocument}}
 

@@ -7,14 +7,17 @@ from html import escape
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
+from app.routers.admission import OPERATIONS, guarded
 from app.routers.state import as_json, state_of
 from app.schemas.documents import LivenessDocument, ReadinessDocument
 from monitoring.metrics import CONTENT_TYPE
 
-router = APIRouter(tags=["operations"])
+OPEN_NOTE = "development mode: callers are not authenticated; loopback only"
+liveness = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], route_class=guarded(OPERATIONS))
 
 
-@router.get("/livez", summary="Is the process alive?", response_model=LivenessDocument)
+@liveness.get("/livez", summary="Is the process alive?", response_model=LivenessDocument)
 async def livez() -> Response:
     """200 as long as the process answers."""
     return as_json({"alive": True})
@@ -30,8 +33,9 @@ async def readyz(request: Request) -> Response:
     """200 when every champion is loaded and proven on its own example, otherwise 503 and why."""
     state = state_of(request)
     follower, served = state.follower.state, state.slot.models
+    ledger, is_open = state.parts.ledger, state.admission.identity.is_open
     waiting = sorted(set(follower.champions) - set(served))
-    ready = bool(served) and not waiting
+    ready = bool(served) and not waiting and ledger.failing is None
     reason = None
     if not follower.asked:
         reason = "the registry has not been asked yet"
@@ -41,11 +45,20 @@ async def readyz(request: Request) -> Response:
         reason = "the registry names no champion; see `risk-train promote`"
     elif waiting:
         reason = "champions without a loaded model: " + ", ".join(waiting)
+    elif ledger.failing is not None:
+        reason = f"the ledger cannot record ({ledger.failing})"
+    seq, chain = ledger.head
     body = {
         "ready": ready,
         "reason": reason,
-        "open": True,
-        "note": "development mode: callers are not authenticated; loopback only",
+        "open": is_open,
+        "note": OPEN_NOTE if is_open else "callers are authenticated",
+        "ledger": {
+            "recording": ledger.failing is None,
+            "reason": ledger.failing,
+            "waiting": ledger.waiting,
+            "head": {"seq": seq, "chain": chain} if seq else None,
+        },
         "registry": {
             "reachable": follower.reachable,
             "serving_from_cache": follower.from_cache,
@@ -63,7 +76,15 @@ async def metrics(request: Request) -> Response:
     state = state_of(request)
     follower = state.follower.state
     state.metrics.registry(follower.last_success, follower.from_cache)
+    ledger = state.parts.ledger
+    state.metrics.ledger(ledger.waiting, up=ledger.failing is None)
     return Response(state.metrics.exposition(), media_type=CONTENT_TYPE)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """The interface for machines."""
+    return as_json(request.app.openapi())
 
 
 @router.get("/docs", include_in_schema=False)

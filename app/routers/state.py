@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from fastapi import Request, Response
 
-from app.errors import Problem
+from app.deid import IdentifierFound
+from app.errors import EXPLAINED, Problem
+from app.identity import Caller
+from app.routers.admission import Admission
+from app.services.parts import Parts
 from app.serving.follower import Follower
 from app.serving.slot import Slot
 from app.settings import Settings
 from models.vocabulary import BranchPoint, Vocabulary
+from monitoring.ledger import LedgerUnavailable
 from monitoring.metrics import Metrics
 
 PROBLEM_JSON = "application/problem+json"
@@ -23,22 +29,34 @@ class State:
     """The parts that meet in `create_app`."""
 
     settings: Settings
-    vocabulary: Vocabulary
-    slot: Slot
     follower: Follower
-    metrics: Metrics
+    admission: Admission
+    parts: Parts
 
-    def branch_point(self, name: str) -> BranchPoint:
-        """The declared branch point.
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.parts.vocabulary
+
+    @property
+    def slot(self) -> Slot:
+        return self.parts.slot
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.parts.metrics
+
+    def branch_point(self, name: str, caller: Caller, scope: str) -> BranchPoint:
+        """The declared branch point, if the caller may ask at it.
 
         Raises
         ------
         Problem
-            404; the name that was asked for is not repeated.
+            404; the name that was asked for is not repeated. 403 when it is not the caller's.
         """
         point = self.vocabulary.branch_points.get(name)
         if point is None:
             raise Problem(404, "No such branch point; GET /v1/branch-points lists them.")
+        self.admission.identity.permit(caller, scope, name)
         return point
 
 
@@ -51,22 +69,44 @@ def as_json(content: Any, status: int = 200, media_type: str = "application/json
     return Response(orjson.dumps(content), status, media_type=media_type)
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+def problem_of(error: Exception) -> Problem:
+    """What a domain error is to a client; the one table from errors to statuses."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, LedgerUnavailable):
+        again = str(max(1, round(error.retry_after_s)))
+        return Problem(503, "Nothing can be recorded now, so nothing is answered.",
+                       headers={"Retry-After": again})  # fmt: skip
+    if isinstance(error, IdentifierFound):
+        return Problem(500, "The request was stopped by the de-identification; nothing was stored.")
+    return Problem(500, EXPLAINED[500])
+
+
+async def read_body(request: Request, limit: int, patience_s: float) -> bytes:
     """The whole body, refused as soon as it is known to be over the limit.
 
     Raises
     ------
     Problem
-        413 over the limit; 400 when empty.
+        413 over the limit; 408 when it takes too long; 400 when empty.
     """
     declared = request.headers.get("content-length")
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise Problem(413, f"The body is over the limit of {limit} bytes.")
+    try:
+        async with asyncio.timeout(patience_s):
+            body = await _collect(request, limit)
+    except TimeoutError:
+        raise Problem(408, f"The body did not arrive within {patience_s:g} s.") from None
+    if not body:
+        raise Problem(400, "The body is empty; a JSON text was expected.")
+    return body
+
+
+async def _collect(request: Request, limit: int) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
             raise Problem(413, f"The body is over the limit of {limit} bytes.")
-    if not body:
-        raise Problem(400, "The body is empty; an assessment request was expected.")
     return bytes(body)

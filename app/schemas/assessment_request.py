@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.errors import InputError, Problem
 from app.schemas.strict_json import parse_json
 from models.errors import InvalidValue, UnitNotConvertible
-from models.vocabulary import BranchPoint, Measurement, Vocabulary, take
+from models.vocabulary import BranchPoint, Feature, Vocabulary, take
 
-FIELDS = ("subject", "episode", "unit", "index_time", "measurements", "outcomes", "include")
+FIELDS = (
+    "subject", "episode", "unit", "index_time", "measurements", "outcomes", "include",
+    "protected_identity",
+)  # fmt: skip
 INCLUDES = ("measure_next", "reference")
 MEASUREMENT_KEYS = {"value", "unit", "time"}
 LONGEST_NAME = 200
@@ -29,17 +32,26 @@ RFC_3339 = re.compile(
 )
 
 
+class SentMeasurement(NamedTuple):
+    """A value in the dictionary's terms, with the time that was sent beside it."""
+
+    feature: Feature
+    value: float
+    time: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class AssessmentRequest:
     """What a caller asked, identifiers still in it: never leaves `app`, never below `deid`."""
 
-    subject: str | None
-    episode: str | None
-    unit: str | None
+    subject: str | None = field(repr=False)
+    episode: str | None = field(repr=False)
+    unit: str | None = field(repr=False)
     index_time: datetime | None
-    measurements: tuple[Measurement, ...]
+    measurements: tuple[SentMeasurement, ...]
     outcomes: tuple[str, ...]
     include: tuple[str, ...]
+    protected_identity: bool = False
 
 
 def parse_assessment_request(
@@ -56,15 +68,15 @@ def parse_assessment_request(
     faults: list[InputError] = []
     if not isinstance(document, dict):
         faults.append(InputError("", "invalid_value", "expects a JSON object"))
-        raise _refused(faults)
+        raise refused(faults)
     for position, key in enumerate(document):
         if key not in FIELDS:
             expected = f"unknown field; known: {', '.join(FIELDS)}"
             faults.append(InputError(f"/{position}", "unknown_field", expected))
-    names = {key: _name(document, key, faults) for key in ("subject", "episode", "unit")}
+    names = {key: read_name(document, key, faults) for key in ("subject", "episode", "unit")}
     index_time = None
     if document.get("index_time") is not None:
-        index_time = _time(document["index_time"], "/index_time", faults)
+        index_time = read_time(document["index_time"], "/index_time", faults)
     request = AssessmentRequest(
         subject=names["subject"],
         episode=names["episode"],
@@ -73,19 +85,20 @@ def parse_assessment_request(
         measurements=_measurements(document, point, vocabulary, faults),
         outcomes=_choices(document, "outcomes", tuple(point.outcomes), "unknown_outcome", faults),
         include=_choices(document, "include", INCLUDES, "invalid_value", faults),
+        protected_identity=_flag(document, "protected_identity", faults),
     )
     if faults:
-        raise _refused(faults)
+        raise refused(faults)
     return request
 
 
-def _refused(faults: list[InputError]) -> Problem:
+def refused(faults: list[InputError]) -> Problem:
     if len(faults) == 1:
         return Problem(422, f"{faults[0].code}: {faults[0].detail}", faults)
     return Problem(422, f"The request has {len(faults)} faults.", faults[:MOST_FAULTS])
 
 
-def _name(document: Mapping[str, Any], key: str, faults: list[InputError]) -> str | None:
+def read_name(document: Mapping[str, Any], key: str, faults: list[InputError]) -> str | None:
     value = document.get(key)
     if value is None:
         return None
@@ -96,10 +109,19 @@ def _name(document: Mapping[str, Any], key: str, faults: list[InputError]) -> st
     return value
 
 
-def _time(value: Any, pointer: str, faults: list[InputError]) -> datetime | None:
+def _flag(document: Mapping[str, Any], key: str, faults: list[InputError]) -> bool:
+    value = document.get(key)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    faults.append(InputError(f"/{key}", "invalid_value", "expects true or false"))
+    return False
+
+
+def read_time(value: Any, pointer: str, faults: list[InputError]) -> datetime | None:
+    """Read a time in UTC, to the second: nine digits of a fraction are room for an identifier."""
     if isinstance(value, str) and RFC_3339.fullmatch(value):
         try:
-            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+            return datetime.fromisoformat(value.upper()).astimezone(UTC).replace(microsecond=0)
         except (ValueError, OverflowError):
             pass
     expected = "expects an RFC 3339 time with offset, such as 2026-11-21T08:15:00Z"
@@ -132,7 +154,7 @@ def _measurements(
     point: BranchPoint,
     vocabulary: Vocabulary,
     faults: list[InputError],
-) -> tuple[Measurement, ...]:
+) -> tuple[SentMeasurement, ...]:
     sent = document.get("measurements")
     if not isinstance(sent, dict):
         faults.append(
@@ -159,7 +181,7 @@ def _measurements(
         if value is None:
             continue  # not measured
         try:
-            taken.append(Measurement(feature, take(feature, value, unit), time))
+            taken.append(SentMeasurement(feature, take(feature, value, unit), time))
         except UnitNotConvertible as error:
             faults.append(InputError(pointer, "unit_not_convertible", str(error)))
         except InvalidValue as error:
@@ -178,7 +200,7 @@ def _unit_and_time(
         faults.append(InputError(f"{pointer}/unit", "invalid_value", "expects a string"))
         unit = None
     time = sent.get("time")
-    return unit, None if time is None else _time(time, f"{pointer}/time", faults)
+    return unit, None if time is None else read_time(time, f"{pointer}/time", faults)
 
 
 def _near(name: str, vocabulary: Vocabulary) -> str:

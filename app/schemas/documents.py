@@ -46,6 +46,9 @@ class AssessmentRequestDocument(Document):
     )
     outcomes: list[str] | None = Field(None, description="Only these outcomes; default: all.")
     include: list[Literal["measure_next", "reference"]] | None = None
+    protected_identity: bool | None = Field(
+        None, description="Protected identity: no pseudonym is made, the record is never exported."
+    )
 
 
 class InputErrorDocument(Document):
@@ -167,6 +170,7 @@ class AssessmentAnswer(Document):
     """The answer to one assessment."""
 
     assessment_id: str
+    episode_id: str | None = Field(description="The keyed pseudonym of the episode.")
     branch_point: str
     index_time: AwareDatetime
     status: Literal["answered", "partial", "abstained"]
@@ -176,6 +180,102 @@ class AssessmentAnswer(Document):
     warnings: list[Warned]
     suggestions: list[Suggestion]
     deidentification: Deidentification
+
+
+class RiskOverTime(Document):
+    """One outcome's answer at one assessment of an episode."""
+
+    assessment_id: str
+    branch_point: str
+    index_time: AwareDatetime
+    status: Literal["answered", "fallback", "abstained"]
+    probability: Probability | None = None
+    value: float | None = None
+    band: str | None = None
+    reason: str | None = None
+
+
+class EpisodeDocument(Document):
+    """Every assessment of an episode in time order, and each outcome's risk over time."""
+
+    episode_id: str
+    assessments: list[AssessmentAnswer]
+    trajectory: dict[str, list[RiskOverTime]]
+
+
+class EpisodeQuestion(Document):
+    """Which episode, as the caller names it."""
+
+    episode: str = Field(
+        min_length=1, max_length=200, description="Never stored, logged or echoed."
+    )
+
+
+class OutcomeReportDocument(Document):
+    """What happened: to one assessment's patient, or to a subject in an episode."""
+
+    assessment_id: str | None = None
+    subject: str | None = Field(
+        None, min_length=1, max_length=200, description="Never stored, logged or echoed."
+    )
+    episode: str | None = Field(
+        None, min_length=1, max_length=200, description="Never stored, logged or echoed."
+    )
+    outcome: str
+    value: bool | float
+    observed_at: AwareDatetime
+    correction: bool | None = Field(None, description="Records over what was reported before.")
+
+
+class OutcomeAnswer(Document):
+    """What came of a report."""
+
+    status: Literal["recorded", "already_recorded", "corrected", "kept_for_linkage"]
+    outcome: str
+    warnings: list[Warned]
+
+
+class InspectedField(Document):
+    """One field of a request: what came (its form), what leaves, and by which rule."""
+
+    pointer: str
+    came: str
+    leaves: Any
+    action: str
+    rule: str
+
+
+class Attack(Document):
+    """An identifier planted into a field in one spelling, and whether any of it left."""
+
+    field: str
+    encoding: str
+    verdict: Literal["BLOCKED", "ALLOWED"]
+
+
+class AttackSummary(Document):
+    """What came of all attacks; `holes` lists every one that was ALLOWED."""
+
+    tried: int
+    blocked: int
+    allowed: int
+    fields: int
+    encodings: int
+    holes: list[Attack]
+
+
+class InspectionDocument(Document):
+    """What the de-identification makes of a request; nothing of it is stored."""
+
+    accepted: bool
+    status: int = Field(description="What the request would have been answered with.")
+    detail: str | None
+    faults: list[InputErrorDocument]
+    policy_version: str
+    policy_digest: str
+    actions: dict[str, int]
+    fields: list[InspectedField]
+    attacks: AttackSummary | None = None
 
 
 class BandsDocument(Document):
@@ -291,13 +391,30 @@ class RefusedDocument(Document):
     reason: str
 
 
+class LedgerHeadDocument(Document):
+    """Newest link of the chain: worth noting elsewhere."""
+
+    seq: int
+    chain: str
+
+
+class LedgerDocument(Document):
+    """How the ledger does."""
+
+    recording: bool
+    reason: str | None
+    waiting: int
+    head: LedgerHeadDocument | None
+
+
 class ReadinessDocument(Document):
-    """Whether every champion is loaded and proven."""
+    """Whether every champion is loaded and proven, and the ledger records."""
 
     ready: bool
     reason: str | None
     open: bool
     note: str
+    ledger: LedgerDocument
     registry: RegistryDocument
     models: list[ModelReference]
     refused: list[RefusedDocument]
@@ -323,11 +440,43 @@ EXAMPLE_REQUEST = {
 }
 
 
+EXAMPLE_REPORT = {
+    "subject": "patient-17",
+    "episode": "case-7731",
+    "outcome": "death_180d",
+    "value": False,
+    "observed_at": "2027-05-20T12:00:00Z",
+}
+
+
 def assessment_operation() -> dict[str, Any]:
     """The request body that OpenAPI documents for an assessment."""
-    schema = AssessmentRequestDocument.model_json_schema(
-        ref_template="#/components/schemas/{model}"
-    )
+    summary = "A septic patient reviewed in intensive care"
+    return _operation(AssessmentRequestDocument, {"icu-review": (summary, EXAMPLE_REQUEST)})
+
+
+def outcome_operation() -> dict[str, Any]:
+    """The request body that OpenAPI documents for a report of what happened."""
+    return _operation(OutcomeReportDocument, {"alive": ("Alive after 180 days", EXAMPLE_REPORT)})
+
+
+def episode_operation() -> dict[str, Any]:
+    """The request body that OpenAPI documents for finding an episode."""
+    return _operation(EpisodeQuestion, {"episode": ("An episode", {"episode": "case-7731"})})
+
+
+def inspection_operation() -> dict[str, Any]:
+    """The request body that OpenAPI documents for an inspection: anything, it is what is inspected."""
+    found = _operation(AssessmentRequestDocument, {"icu-review": ("A request", EXAMPLE_REQUEST)})
+    found["requestBody"]["content"]["application/json"]["schema"] = {
+        "description": "An assessment request, or anything that somebody might send as one."
+    }
+    return found
+
+
+def _operation(document: type[Document], examples: dict[str, tuple[str, Any]]) -> dict[str, Any]:
+    """A hand-written request body: the request path does not validate through these shapes."""
+    schema = document.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
     return {
         "requestBody": {
@@ -336,10 +485,8 @@ def assessment_operation() -> dict[str, Any]:
                 "application/json": {
                     "schema": schema,
                     "examples": {
-                        "icu-review": {
-                            "summary": "A septic patient reviewed in intensive care",
-                            "value": EXAMPLE_REQUEST,
-                        }
+                        name: {"summary": summary, "value": value}
+                        for name, (summary, value) in examples.items()
                     },
                 }
             },

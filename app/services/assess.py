@@ -1,14 +1,12 @@
 """One assessment: de-identified measurements in, the contract's answer out.
 
-Pure but for the identifier it makes: the same measurements and the same model digests give the same
-clinical content.
+Pure: the same measurements and the same model digests give the same clinical content.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -25,6 +23,7 @@ def assess(
     point: BranchPoint,
     vocabulary: Vocabulary,
     served: Mapping[str, ServedModel],
+    assessment_id: str,
 ) -> dict[str, Any]:
     """Answer one request, shaped as the contract has it.
 
@@ -32,8 +31,10 @@ def assess(
     ----------
     served : mapping
         Registered-model name to what serves it, taken once for the whole request.
+    assessment_id : str
+        Under which the answer will be recorded.
     """
-    intake = settle(request.measurements, point, vocabulary.features, request.index_time)
+    intake = settle(request.measurements, point, vocabulary.features)
     outcomes = []
     used: set[str] = set()
     unseen: set[str] = set()
@@ -48,7 +49,8 @@ def assess(
         outcomes.append(_outcome(name, model, intake.values, point, vocabulary, familiar))
     statuses = {outcome["status"] for outcome in outcomes}
     return {
-        "assessment_id": str(uuid4()),
+        "assessment_id": assessment_id,
+        "episode_id": request.episode_id,
         "branch_point": point.id,
         "index_time": _rfc3339(request),
         "status": statuses.pop() if len(statuses) == 1 else PARTIAL,
@@ -185,6 +187,9 @@ def _warnings(
         }
         for name in unseen
     ]
+    if request.protected:
+        detail = "protected identity: no pseudonym was made, the care unit is not kept"
+        found.append({"code": "protected_identity", "detail": detail})
     if request.undeclared_unit:
         detail = "the care unit is not a declared one: not kept"
         found.append({"code": "undeclared_unit", "detail": detail})

@@ -15,7 +15,7 @@ from models.vocabulary.branch_points import (
     refuse_early_features,
 )
 from models.vocabulary.features import Feature, load_features
-from models.vocabulary.intake import Intake, settle
+from models.vocabulary.intake import Intake, reason_here, settle
 from models.vocabulary.measurement import Measurement, set_aside_reason, take
 from models.vocabulary.outcomes import Outcome, load_outcomes
 
@@ -27,6 +27,7 @@ __all__ = [
     "Outcome",
     "Vocabulary",
     "load_vocabulary",
+    "reason_here",
     "set_aside_reason",
     "settle",
     "take",

@@ -33,6 +33,7 @@ SCHEMA = {
     "accepted_units": Key(list),
     "plausible": Key(list),
     "integer": Key(bool),
+    "top_code": Key(NUMBER),
     "categories": Key(list),
     "ordered": Key(bool),
     "pattern": Key(str),
@@ -48,7 +49,7 @@ SCHEMA = {
     "source": Key(str, required=True),
 }
 ALLOWED_BY_KIND = {
-    "number": {"unit", "accepted_units", "plausible", "integer", "loinc_units"},
+    "number": {"unit", "accepted_units", "plausible", "integer", "top_code", "loinc_units"},
     "category": {"categories", "ordered", "derived_from"},
     "flag": set(),
     "code": {"pattern"},
@@ -98,6 +99,7 @@ class Feature:
     conversions: Mapping[str, Conversion] = field(default_factory=lambda: MappingProxyType({}))
     plausible: tuple[float, float] | None = None
     integer: bool = False
+    top_code: float | None = None
     categories: tuple[str, ...] = ()
     ordered: bool = False
     pattern: str | None = None
@@ -196,6 +198,7 @@ def _feature(row: Row) -> Feature:
         conversions=MappingProxyType(conversions),
         plausible=plausible,
         integer=values.get("integer", False),
+        top_code=_top_code(row, plausible),
         categories=categories,
         ordered=values.get("ordered", False),
         pattern=values.get("pattern"),
@@ -219,6 +222,15 @@ def _plausible(row: Row) -> tuple[float, float]:
     ):
         row.refuse("a number needs `plausible = [lowest, highest]`, ascending")
     return float(limits[0]), float(limits[1])
+
+
+def _top_code(row: Row, plausible: tuple[float, float] | None) -> float | None:
+    top_code = row.values.get("top_code")
+    if top_code is None or plausible is None:
+        return None
+    if not is_number(top_code) or not plausible[0] < top_code - 1 < top_code <= plausible[1]:
+        row.refuse("`top_code` must lie within `plausible`, and so must one less")
+    return float(top_code)
 
 
 def _conversions(row: Row) -> dict[str, Conversion]:

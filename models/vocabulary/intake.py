@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from models.vocabulary.branch_points import BranchPoint
 from models.vocabulary.features import Feature
@@ -31,11 +30,28 @@ class Intake:
     set_aside: tuple[tuple[str, str], ...]
 
 
+def reason_here(measurement: Measurement, point: BranchPoint) -> str | None:
+    """Say why a measurement must not be used at this branch point, or None when it may.
+
+    The branch point's maximum age goes before the dictionary's.
+
+    Examples
+    --------
+    >>> from models.vocabulary import load_vocabulary
+    >>> words = load_vocabulary()
+    >>> pulse = Measurement(words.features["heart_rate"], 80.0, age_s=25 * 3600)
+    >>> reason_here(pulse, words.branch_points["icu-review"])
+    'too_old'
+    """
+    feature = measurement.feature
+    limit = point.maximum_age_hours.get(feature.name, feature.maximum_age_hours)
+    return set_aside_reason(measurement, limit)
+
+
 def settle(
     measurements: Iterable[Measurement],
     point: BranchPoint,
     features: Mapping[str, Feature],
-    index_time: datetime | None = None,
 ) -> Intake:
     """Set aside what cannot be trusted, then derive what follows from the rest.
 
@@ -54,8 +70,7 @@ def settle(
     set_aside: list[tuple[str, str]] = []
     for measurement in measurements:
         feature = measurement.feature
-        limit = point.maximum_age_hours.get(feature.name, feature.maximum_age_hours)
-        reason = set_aside_reason(measurement, index_time, limit)
+        reason = reason_here(measurement, point)
         if reason is not None:
             set_aside.append((feature.name, reason))
         elif not math.isnan(measurement.value):

@@ -7,21 +7,30 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
 from typing import NamedTuple
 
 from models.errors import InvalidValue, UnitNotConvertible
+from models.vocabulary.coarsening import coarsen
 from models.vocabulary.features import Conversion, Feature
 
 OWN_UNIT = Conversion(1.0)
 
 
 class Measurement(NamedTuple):
-    """A value in the feature's own unit (category: position; flag: 0 or 1) and when it was taken."""
+    """A value in the feature's own unit, and how long before the index time it was taken.
+
+    Attributes
+    ----------
+    value : float
+        A category's position in its list; 0 or 1 for a flag; NaN for a code.
+    age_s : int or None
+        Whole seconds before the index time, negative when later; None when nobody said. No date
+        comes this far.
+    """
 
     feature: Feature
     value: float
-    time: datetime | None = None
+    age_s: int | None = None
 
 
 def take(feature: Feature, value: object, unit: str | None = None) -> float:
@@ -39,7 +48,8 @@ def take(feature: Feature, value: object, unit: str | None = None) -> float:
     Returns
     -------
     float
-        In the feature's own unit; a category's position in its list; 0 or 1 for a flag.
+        In the feature's own unit, coarsened (see `models.vocabulary.coarsening`); a category's
+        position in its list; 0 or 1 for a flag.
 
     Raises
     ------
@@ -87,7 +97,7 @@ def _number(feature: Feature, value: object, unit: str | None) -> float:
             raise UnitNotConvertible(f"`{feature.name}` accepts the units: {accepted}")
         conversion = feature.conversions[unit]
     try:
-        number = conversion.to_own_unit(float(value))
+        number = coarsen(feature, conversion.to_own_unit(float(value)))
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
@@ -95,9 +105,7 @@ def _number(feature: Feature, value: object, unit: str | None) -> float:
     return number
 
 
-def set_aside_reason(
-    measurement: Measurement, index_time: datetime | None, maximum_age_hours: float | None
-) -> str | None:
+def set_aside_reason(measurement: Measurement, maximum_age_hours: float | None) -> str | None:
     """Say why a measurement must not be used, or None when it may.
 
     Returns
@@ -109,7 +117,7 @@ def set_aside_reason(
     --------
     >>> from models.vocabulary import load_vocabulary
     >>> age = load_vocabulary().features["age"]
-    >>> set_aside_reason(Measurement(age, -3.0), None, None)
+    >>> set_aside_reason(Measurement(age, -3.0), None)
     'implausible_value'
     """
     feature = measurement.feature
@@ -119,9 +127,9 @@ def set_aside_reason(
             return "implausible_value"
         if feature.integer and not measurement.value.is_integer():
             return "implausible_value"
-    if index_time is None or measurement.time is None:
+    age_s = measurement.age_s
+    if age_s is None:
         return None
-    age_s = (index_time - measurement.time).total_seconds()
     if age_s < 0:
         return "later_than_index_time"
     if maximum_age_hours is not None and age_s > maximum_age_hours * 3600:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.benchmarks.failure import BenchmarkFailed
 
@@ -21,6 +23,7 @@ local file = assert(io.open("{body}", "rb"))
 wrk.method = "POST"
 wrk.body = file:read("*a")
 wrk.headers["Content-Type"] = "application/json"
+{headers}
 file:close()
 
 local threads = {{}}
@@ -77,7 +80,14 @@ def wrk() -> str:
     return found
 
 
-def put_under_load(url: str, body: bytes, connections: int, seconds: int, folder: Path) -> Load:
+def put_under_load(
+    url: str,
+    body: bytes,
+    connections: int,
+    seconds: int,
+    folder: Path,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Load:
     """POST one body again and again over keep-alive connections.
 
     Parameters
@@ -87,7 +97,8 @@ def put_under_load(url: str, body: bytes, connections: int, seconds: int, folder
     """
     (folder / "body").write_bytes(body)
     script = folder / "post.lua"
-    script.write_text(SCRIPT.format(body=folder / "body"), encoding="utf-8")
+    more = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items())
+    script.write_text(SCRIPT.format(body=folder / "body", headers=more), encoding="utf-8")
     command = [wrk(), "-t", "1", "-c", str(connections), "-d", f"{seconds}s"]
     try:
         done = subprocess.run(

@@ -31,12 +31,15 @@ class Candidate:
     ----------
     untrained : bytes or None
         What its readiness says when there is no champion, and waiting would be in vain.
+    settings : tuple of (str, str)
+        Environment variables of its own.
     """
 
     name: str
     command: tuple[str, ...]
     readiness: str
     untrained: bytes | None = None
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def running(candidate: Candidate, var: Path, logs: Path) -> Iterator[Server]:
         started = subprocess.Popen(
             [part.format(port=port) for part in candidate.command],
             cwd=ROOT,
-            env=_environment(var),
+            env=_environment(var) | dict(candidate.settings),
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

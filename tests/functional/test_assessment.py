@@ -149,6 +149,11 @@ def test_most_real_patients_are_answered(client: httpx.Client, measured: Sequenc
     assert len(unfamiliar) <= 2
 
 
+def taken(number: float) -> float:
+    """A number as it is taken: four significant digits."""
+    return float(f"{number:.4g}")
+
+
 def test_a_reason_shows_the_value_as_measured_in_the_dictionarys_unit(
     client: httpx.Client, familiar: Measurements, dictionary: Mapping[str, Document]
 ):
@@ -159,7 +164,7 @@ def test_a_reason_shows_the_value_as_measured_in_the_dictionarys_unit(
             assert reason["present"] == (name in familiar)
             sent = familiar.get(name)
             if not isinstance(sent, dict):
-                assert reason["value"] == sent
+                assert reason["value"] == (taken(sent) if type(sent) in (int, float) else sent)
                 continue
             [conversion] = [
                 accepted
@@ -167,7 +172,7 @@ def test_a_reason_shows_the_value_as_measured_in_the_dictionarys_unit(
                 if accepted["unit"] == sent["unit"]
             ]
             expected = sent["value"] * conversion["factor"] + conversion["offset"]
-            assert reason["value"] == pytest.approx(expected, rel=1e-12)
+            assert reason["value"] == taken(expected)
 
 
 def test_the_band_and_the_suggestions_are_the_declared_ones(
@@ -294,11 +299,19 @@ def test_without_a_required_measurement_every_model_abstains(
     assert name in answer["missing"]
 
 
+def test_every_age_over_89_is_answered_as_90(client: httpx.Client, familiar: Measurements):
+    """Very old ages identify a person: they are told as one, in training as in serving."""
+    answers = [ask(client, {**familiar, "age": age}) for age in (90, 97, 119)]
+    for answer in answers:
+        for name in ("assessment_id", "index_time"):
+            del answer[name]
+    assert answers[0] == answers[1] == answers[2]
+
+
 @pytest.mark.parametrize(
     "changed",
     [
         {"age": 5},
-        {"age": 119},
         {"heart_rate": 280},
         {
             "heart_rate": 20, "map": 190, "resp_rate": 70, "temperature": 32,
@@ -306,7 +319,7 @@ def test_without_a_required_measurement_every_model_abstains(
             "albumin": {"value": 6.5, "unit": "g/dL"}, "support_coma_score": 100,
         },
     ],
-    ids=["a child", "the oldest person ever", "a heart rate never seen", "nothing fits together"],
+    ids=["a child", "a heart rate never seen", "nothing fits together"],
 )  # fmt: skip
 def test_a_patient_unlike_the_fitting_ones_gets_no_answer(
     client: httpx.Client, familiar: Measurements, changed: Measurements
@@ -370,7 +383,7 @@ def test_the_unit_does_not_change_the_answer(
         ("2026-11-21T12:00:00Z", "2026-11-21T12:00:00Z"),
         ("2026-11-21t12:00:00z", "2026-11-21T12:00:00Z"),
         ("2026-11-21T13:30:00+01:30", "2026-11-21T12:00:00Z"),
-        ("2026-11-21T12:00:00.123456789Z", "2026-11-21T12:00:00.123456Z"),
+        ("2026-11-21T12:00:00.123456789Z", "2026-11-21T12:00:00Z"),
         ("1900-02-28T23:59:59-00:01", "1900-03-01T00:00:59Z"),
     ],
 )

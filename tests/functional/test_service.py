@@ -359,10 +359,10 @@ def test_settings_lists_every_setting_with_its_default_and_meaning(tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "settings", "words"),
     [
-        (["run", "--host", "0.0.0.0"], {}, ["0.0.0.0", "not authenticated", "127.0.0.1"]),  # noqa: S104
-        (["run"], {"RISK_HOST": "::"}, ["refusing"]),
-        (["run"], {"RISK_HOST": "192.0.2.7"}, ["refusing"]),
-        (["run"], {"RISK_HOST": "risk.example"}, ["refusing"]),
+        (["run", "--host", "0.0.0.0"], {}, ["authenticate", "risk-serve keys create"]),  # noqa: S104
+        (["run"], {"RISK_HOST": "::"}, ["callers must authenticate"]),
+        (["run"], {"RISK_HOST": "192.0.2.7"}, ["callers must authenticate"]),
+        (["run"], {"RISK_HOST": "risk.example"}, ["callers must authenticate"]),
         (["run"], {"RISK_PORT": "65536"}, ["port"]),
         (["run"], {"RISK_PORT": "a"}, ["port"]),
         (["run"], {"RISK_LOG_LEVEL": "loud"}, ["log_level"]),

@@ -23,6 +23,7 @@ SCHEMA = {
     "branch_point": Key(str, required=True),
     "row_id": Key(str),
     "divisible_by": Key(int, required=True),
+    "signed": Key(bool),
     "fetch": Key(dict),
     "measurement": Key(list, required=True),
     "label": Key(list, required=True),
@@ -217,6 +218,7 @@ class Source:
     labels: tuple[LabelRule, ...]
     comparators: tuple[Comparator, ...]
     groups: Mapping[str, tuple[float, ...]]
+    signed: bool = False
 
     def columns(self) -> set[str]:
         """Every column that the file must have."""
@@ -244,7 +246,17 @@ def load_source(name: str, vocabulary: Vocabulary) -> Source:
         raise SourceInvalid(
             f"no source `{name}`; known: {', '.join(source_names())}, or the path of a .toml file"
         )
-    row = read_toml(path)
+    return parse_source(read_toml(path), vocabulary)
+
+
+def parse_source(row: Row, vocabulary: Vocabulary) -> Source:
+    """Check a mapping that was read already.
+
+    Raises
+    ------
+    ContentInvalid
+        Naming file, row and the rule that does not hold.
+    """
     row.check(SCHEMA)
     values = row.values
     row.one_of("training_data", ("real", "synthetic"))
@@ -296,6 +308,7 @@ def load_source(name: str, vocabulary: Vocabulary) -> Source:
         labels=tuple(_label(row, item, vocabulary) for item in values["label"]),
         comparators=tuple(comparators),
         groups={name: tuple(limits) for name, limits in values.get("group", {}).items()},
+        signed=values.get("signed", False),
     )
 
 

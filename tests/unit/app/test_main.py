@@ -13,13 +13,14 @@ from fastapi.responses import StreamingResponse
 
 from app.main import create_app
 from app.settings import Settings
+from monitoring.keyring import throwaway_keyring
 
 PERSON = "195009072553"
 
 
 def failing_app() -> FastAPI:
     """The service with two routes that fail on what was sent."""
-    made = create_app(Settings())
+    made = create_app(Settings(), throwaway_keyring())
 
     @made.get("/fails")
     async def fails() -> None:
@@ -82,11 +83,11 @@ def test_a_failure_in_the_middle_of_an_answer_ends_it_without_its_text(
 
 
 def test_nothing_is_documented_twice_or_with_a_foreign_error_shape():
-    document = create_app(Settings()).openapi()
+    document = create_app(Settings(), throwaway_keyring()).openapi()
     assert "HTTPValidationError" not in document["components"]["schemas"]
     assert "HTTPValidationError" not in json.dumps(document)
 
 
 def test_building_the_document_twice_gives_the_same():
-    made = create_app(Settings())
+    made = create_app(Settings(), throwaway_keyring())
     assert json.dumps(made.openapi()) == json.dumps(made.openapi())

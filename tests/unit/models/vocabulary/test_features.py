@@ -86,6 +86,13 @@ REFUSED = [
     (LACTATE, "plausible = [0.0, 40.0]", "plausible = [nan, 40.0]", "ascending"),
     (LACTATE, "plausible = [0.0, 40.0]", 'plausible = ["0", "40"]', "ascending"),
     (LACTATE, "plausible = [0.0, 40.0]", "plausible = [false, true]", "ascending"),
+    # the top code
+    (LACTATE, "[0.0, 40.0]", "[0.0, 40.0]\ntop_code = 40.5", "`top_code` must lie within"),
+    (LACTATE, "[0.0, 40.0]", "[0.0, 40.0]\ntop_code = 1.0", "and so must one less"),
+    (LACTATE, "[0.0, 40.0]", "[0.0, 40.0]\ntop_code = nan", "`top_code` must lie within"),
+    (LACTATE, "[0.0, 40.0]", '[0.0, 40.0]\ntop_code = "x"', "`top_code` has the wrong type"),
+    (LACTATE, "[0.0, 40.0]", "[0.0, 40.0]\ntop_code = true", "`top_code` has the wrong type"),
+    (FLAG, 'kind = "flag"', 'kind = "flag"\ntop_code = 2', "does not belong to a flag"),
     # units
     (LACTATE, 'unit = "mmol/L"', "", "a number needs a `unit`"),
     (LACTATE, "factor = 0.111", "factor = 0.0", "needs a positive factor"),

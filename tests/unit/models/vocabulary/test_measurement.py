@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from models.vocabulary import Measurement, load_vocabulary, set_aside_reason, ta
 from tests.lib.properties import LAW
 
 FEATURES = load_vocabulary().features
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 TAKEN = [
     ("creatinine", 90, None, 90.0),
@@ -170,25 +168,16 @@ SET_ASIDE = [
 
 @pytest.mark.parametrize(("name", "value", "hours", "maximum", "reason"), SET_ASIDE)
 def test_a_value_is_set_aside_for_the_first_reason_that_holds(name, value, hours, maximum, reason):
-    measured = Measurement(FEATURES[name], value, NOON - timedelta(hours=hours))
-    assert set_aside_reason(measured, NOON, maximum) == reason
+    measured = Measurement(FEATURES[name], value, round(hours * 3600))
+    assert set_aside_reason(measured, maximum) == reason
 
 
-@pytest.mark.parametrize(
-    ("time", "index_time"), [(None, NOON), (NOON + timedelta(days=9), None), (None, None)]
-)
-def test_a_value_without_time_or_without_index_time_is_not_judged_by_time(time, index_time):
-    assert set_aside_reason(Measurement(FEATURES["lactate"], 2.0, time), index_time, 1) is None
+def test_a_value_whose_time_nobody_told_is_not_judged_by_time():
+    assert set_aside_reason(Measurement(FEATURES["lactate"], 2.0), 1) is None
 
 
-def test_times_in_two_zones_are_compared_as_moments():
-    from datetime import timezone
-
-    stockholm = timezone(timedelta(hours=1))
-    measured = Measurement(FEATURES["lactate"], 2.0, datetime(2026, 11, 21, 13, tzinfo=stockholm))
-    assert set_aside_reason(measured, NOON, 1) is None
-    later = Measurement(FEATURES["lactate"], 2.0, datetime(2026, 11, 21, 13, 1, tzinfo=stockholm))
-    assert set_aside_reason(later, NOON, 1) == "later_than_index_time"
+def test_a_measurement_holds_no_date():
+    assert Measurement._fields == ("feature", "value", "age_s")
 
 
 @LAW
@@ -201,4 +190,4 @@ def test_a_value_within_the_plausible_range_is_never_set_aside_as_implausible(na
     value = data.draw(st.floats(lowest, highest))
     if feature.integer:
         value = float(math.floor(value)) if math.floor(value) >= lowest else lowest
-    assert set_aside_reason(Measurement(feature, value, NOON), NOON, None) is None
+    assert set_aside_reason(Measurement(feature, value, 0), None) is None

@@ -1,0 +1,1 @@
+"""The sub-commands of `risk-serve`, one file each."""

@@ -1,0 +1,88 @@
+"""`risk-serve run`: one process, or several under a supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+
+from app.settings import Settings
+
+LOOK_FOR_PARENT_S = 1.0
+
+
+def serve(settings: Settings, *, supervisor: int | None) -> None:
+    """Serve until asked to end.
+
+    Parameters
+    ----------
+    supervisor : int or None
+        The process whose worker this is; None when it is nobody's.
+
+    Raises
+    ------
+    StartRefused
+        When the service must not start like this.
+    """
+    from app.main import configure_logging, create_app, prepare
+    from app.supervisor import supervise
+    from monitoring.keyring import load_keyring
+
+    if supervisor is not None:
+        _answer(settings, create_app(settings, load_keyring(settings.keys)), supervisor)
+        return
+    configure_logging(settings.log_level, None)
+    keyring = prepare(settings)
+    app = create_app(settings, keyring)  # refuses here, once, before any worker starts
+    if settings.workers == 1:
+        _answer(settings, app, None)
+    else:
+        os.environ["RISK_WORKERS"] = "1"
+        supervise(settings.host, settings.port, settings.workers)
+
+
+def _answer(settings: Settings, app: object, supervisor: int | None) -> None:
+    import uvicorn
+
+    from app.supervisor import listen
+
+    listener = listen(settings.host, settings.port, shared=supervisor is not None)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,  # type: ignore[arg-type]  # an ASGI application
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            date_header=False,
+            ws="none",  # there is none to open, and its library repeats a bad header in its answer
+            proxy_headers=False,  # who asks is decided by trusted proxies and tokens alone
+            timeout_graceful_shutdown=10,
+        )
+    )
+    if supervisor is None:
+        server.run(sockets=[listener])
+    else:
+        # The loop that `server.run` would take: uvloop where it is installed.
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            runner.run(_under(supervisor, server.serve(sockets=[listener])))
+
+
+async def _under(supervisor: int, serving: object) -> None:
+    """Serve, and end when the supervisor is gone: nobody would end this worker otherwise.
+
+    The supervisor is told, not looked up: it may be gone before the worker has started.
+    """
+
+    async def watch() -> None:
+        while os.getppid() == supervisor:  # noqa: ASYNC110 - the kernel sends no event for it
+            await asyncio.sleep(LOOK_FOR_PARENT_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watching = asyncio.create_task(watch())
+    try:
+        await serving  # type: ignore[misc]  # a coroutine of uvicorn's
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching

@@ -1,0 +1,119 @@
+"""Who gets past the door of a route: authenticated, permitted, and not too often.
+
+A router names the scope of its routes once, when it is made; no route of it can be reached without.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, ClassVar
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+
+from app.errors import Problem
+from app.identity import Caller, Identity, RateLimit
+
+CALLER = "risk.caller"
+RATE = "rate"
+"""Why a request was refused that came too soon after others."""
+OPERATIONS = "operations"
+"""The scope of what operators ask: open, or `read`, as the settings have it."""
+
+
+class Admission:
+    """Finds out who asks, whether they may, and whether they ask too often."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        rate_per_s: float,
+        *,
+        operations: str,
+        on_refusal: Callable[[str], None],
+    ) -> None:
+        self.identity = identity
+        self._on_refusal = on_refusal
+        self._rate_per_s = rate_per_s
+        self._operations = operations
+        self._limits: dict[str, RateLimit] = {}
+
+    async def admit(self, request: Request, scope: str) -> Caller | None:
+        """The caller of a request; None where everybody may ask.
+
+        Raises
+        ------
+        Problem
+            401, 403 or 429.
+        """
+        if scope == OPERATIONS:
+            if self._operations == "open":
+                return None
+            scope = self._operations
+        identity, headers = self.identity, request.headers
+        caller = await identity.caller(
+            path=request.scope["path"],
+            authorization=headers.get("authorization"),
+            api_key=headers.get("x-api-key"),
+            certificate=headers.get(identity.certificate_header),
+            peer=request.client.host if request.client else None,
+        )
+        identity.permit(caller, scope)
+        if not identity.is_open:
+            wait_s = self._limit(caller.tenant).allow(caller.client)
+            if wait_s is not None:
+                self._on_refusal(RATE)
+                again = str(math.ceil(wait_s))
+                raise Problem(
+                    429, "Too many requests of this client.", headers={"Retry-After": again}
+                )
+        return caller
+
+    def _limit(self, tenant: str) -> RateLimit:
+        limit = self._limits.get(tenant)
+        if limit is None:
+            per_s = self.identity.rate_limit_per_s(tenant) or self._rate_per_s
+            limit = self._limits[tenant] = RateLimit(per_s)
+        return limit
+
+
+def guarded(needed: str) -> type[APIRoute]:
+    """A kind of route that only callers with a scope can reach.
+
+    Raises
+    ------
+    Problem
+        From the route: 401, 403 or 429.
+    """
+
+    class Guarded(APIRoute):
+        scope: ClassVar[str] = needed
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def admitted(request: Request) -> Response:
+                admission: Admission = request.app.state.risk.admission
+                request.scope[CALLER] = await admission.admit(request, needed)
+                return await handle(request)
+
+            return admitted
+
+    return Guarded
+
+
+def guarded_scopes(routers: Iterable[APIRouter]) -> dict[str, str]:
+    """The scope of every guarded path."""
+    return {
+        route.path: route.scope
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and hasattr(route, "scope")
+    }
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, on a guarded route."""
+    caller: Caller = request.scope[CALLER]
+    return caller

@@ -1,0 +1,114 @@
+"""One request answered: de-identified, assessed, recorded; every way in calls this.
+
+The order is the safety: the ledger has the answer, durable, before anybody sees it, and the access
+log's line goes with it in the same transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from app.access_log import Actor, Touched
+from app.access_log.seal import ASSESS
+from app.deid import POLICY_VERSION, IdentifierFound, inputs_document, scrub
+from app.schemas.assessment_request import AssessmentRequest
+from app.services.assess import ANSWERED, assess
+from app.services.parts import Parts
+from models.vocabulary import BranchPoint
+from monitoring.ledger import Assessment, new_identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer that is on its way to the ledger.
+
+    Attributes
+    ----------
+    document : dict
+        What is answered.
+    body : bytes
+        The same, as it is sent and as it is stored.
+    durable : asyncio.Future
+        Done when it may be sent.
+    """
+
+    document: dict[str, Any]
+    body: bytes
+    durable: asyncio.Future[list[Any]]
+
+
+def begin_answer(
+    request: AssessmentRequest,
+    point: BranchPoint,
+    actor: Actor,
+    care_units: Collection[str],
+    parts: Parts,
+) -> Given:
+    """Work out an answer and hand it to the ledger.
+
+    Raises
+    ------
+    IdentifierFound
+        When the tripwire sees an identifier in what would be stored.
+    LedgerUnavailable
+        At once, or from `durable`: then the answer must not be sent.
+    """
+    start = time.perf_counter()
+    now_us = time.time_ns() // 1000
+    clean = scrub(
+        request,
+        tenant=actor.tenant,
+        care_units=care_units,
+        now=datetime.fromtimestamp(now_us // 1_000_000, UTC),
+        pseudonymiser=parts.pseudonymiser,
+    )
+    try:
+        inputs = orjson.dumps(inputs_document(clean, point)).decode()
+    except IdentifierFound:
+        parts.metrics.tripped("request")
+        raise
+    assessment_id = new_identifier(now_us)
+    document = assess(clean, point, parts.vocabulary, parts.slot.models, assessment_id)
+    body = orjson.dumps(document)
+    outcomes = document["outcomes"]
+    digests = {
+        outcome["model"]["name"]: outcome["model"]["digest"]
+        for outcome in outcomes
+        if outcome["status"] == ANSWERED
+    }
+    entry = Assessment(
+        recorded_at_us=now_us,
+        assessment_id=assessment_id,
+        tenant=actor.tenant,
+        branch_point=point.id,
+        unit=clean.unit,
+        subject_id=clean.subject_id,
+        episode_id=clean.episode_id,
+        protected=clean.protected,
+        index_time_us=int(clean.index_time.timestamp()) * 1_000_000,
+        inputs=inputs,
+        answer=body.decode(),
+        models=orjson.dumps(digests).decode(),
+        policy=POLICY_VERSION,
+        latency_us=int((time.perf_counter() - start) * 1_000_000),
+    )
+    touched = Touched(
+        ASSESS, request.subject, request.episode, request.unit, point.id, assessment_id
+    )
+    access = parts.access_log.seal(now_us, actor, touched, clean.subject_id)
+    durable = parts.ledger.append(entry, access)
+    statuses = [(outcome["outcome"], outcome["status"]) for outcome in outcomes]
+
+    def count(done: asyncio.Future[list[Any]]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            parts.metrics.assessed(point.id, statuses, time.perf_counter() - start)
+
+    durable.add_done_callback(count)
+    return Given(document, body, durable)

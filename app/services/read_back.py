@@ -1,0 +1,96 @@
+"""What was answered before: one assessment, or the path of an episode; every reading is logged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from app.access_log import Actor, Touched
+from app.access_log.seal import READ_ASSESSMENT, READ_EPISODE
+from app.deid import is_pseudonym
+from app.services.parts import Parts
+
+
+async def read_assessment(assessment_id: str, actor: Actor, parts: Parts) -> bytes | None:
+    """The answer as it was given, byte for byte; None when the caller's tenant has no such.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When it cannot be read, or its reading cannot be logged.
+    """
+    found = await parts.ledger.read(assessment_id, actor.tenant)
+    if found is None:
+        return None
+    touched = Touched(
+        READ_ASSESSMENT,
+        branch_point=found.branch_point,
+        assessment_id=found.assessment_id,
+        episode_id=found.episode_id,
+    )
+    await _log(touched, found.subject_id, actor, parts)
+    return found.answer.encode()
+
+
+async def read_episode(
+    episode_ids: Sequence[str], episode: str | None, actor: Actor, parts: Parts
+) -> dict[str, Any] | None:
+    """Every assessment of an episode in time order, and each outcome's risk over time.
+
+    Parameters
+    ----------
+    episode_ids : sequence of str
+        The episode's pseudonyms; the first is the one that is answered with.
+    episode : str or None
+        The identifier as it was sent, for the access log.
+
+    Returns
+    -------
+    dict or None
+        None when the caller's tenant has no such episode.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When it cannot be read, or its reading cannot be logged.
+    """
+    if not all(map(is_pseudonym, episode_ids)):
+        return None  # a database would write what it is asked for into its own log
+    found = await parts.ledger.read_episode(episode_ids, actor.tenant)
+    if not found:
+        return None
+    touched = Touched(READ_EPISODE, episode=episode, episode_id=found[-1].episode_id)
+    for subject_id in dict.fromkeys(recorded.subject_id for recorded in found):
+        await _log(touched, subject_id, actor, parts)
+    answers = [orjson.loads(recorded.answer) for recorded in found]
+    return {
+        "episode_id": episode_ids[0],
+        "assessments": answers,
+        "trajectory": _trajectory(answers),
+    }
+
+
+def _trajectory(answers: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Each outcome's answers over the episode, in the order of the assessments."""
+    path: dict[str, list[dict[str, Any]]] = {}
+    for answer in answers:
+        for outcome in answer["outcomes"]:
+            point = {
+                "assessment_id": answer["assessment_id"],
+                "branch_point": answer["branch_point"],
+                "index_time": answer["index_time"],
+                "status": outcome["status"],
+            }
+            for figure in ("probability", "value", "band", "reason"):
+                if figure in outcome:
+                    point[figure] = outcome[figure]
+            path.setdefault(outcome["outcome"], []).append(point)
+    return path
+
+
+async def _log(touched: Touched, subject_id: str | None, actor: Actor, parts: Parts) -> None:
+    now_us = time.time_ns() // 1000
+    await parts.ledger.append(parts.access_log.seal(now_us, actor, touched, subject_id))

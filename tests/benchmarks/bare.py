@@ -1,0 +1,81 @@
+"""The service without its boundary: the same parsing, models and answer, but nobody is asked who
+they are, nothing is de-identified, and nothing is recorded.
+
+    RISK_VAR_DIR=DIR python -m uvicorn tests.benchmarks.bare:app
+
+The baseline of `tests.benchmarks.boundary`; it is no part of the product and serves no patient.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
+
+from app.schemas.assessment_request import parse_assessment_request
+from app.services.assess import assess
+from app.serving.follower import Follower
+from app.serving.slot import Slot
+from models.vocabulary import Measurement, load_vocabulary
+
+NOBODY = "00000000-0000-7000-8000-000000000000"
+vocabulary = load_vocabulary()
+slot = Slot()
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    follower = Follower(
+        slot,
+        vocabulary,
+        Path(os.environ["RISK_VAR_DIR"]),
+        poll_s=3600.0,
+        timeout_s=60.0,
+        failed=lambda: None,
+        changed=lambda _: None,
+    )
+    following = asyncio.create_task(follower.run())
+    try:
+        yield
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+
+
+async def create_assessment(branch_point: str, request: Request) -> Response:
+    point = vocabulary.branch_points[branch_point]
+    asked = parse_assessment_request(await request.body(), point, vocabulary)
+    plain: Any = SimpleNamespace(
+        index_time=asked.index_time or datetime.now(UTC),
+        measurements=tuple(Measurement(sent.feature, sent.value) for sent in asked.measurements),
+        outcomes=asked.outcomes,
+        include=asked.include,
+        undeclared_unit=False,
+        protected=False,
+        episode_id=None,
+    )
+    return Response(
+        orjson.dumps(assess(plain, point, vocabulary, slot.models, NOBODY)),
+        media_type="application/json",
+    )
+
+
+async def ready(_: Request) -> Response:
+    return Response(b"{}", 200 if slot.models else 503)
+
+
+app = FastAPI(lifespan=lifespan, openapi_url=None)
+app.router.routes += [
+    APIRoute("/v1/branch-points/{branch_point}/assessments", create_assessment, methods=["POST"]),
+    APIRoute("/readyz", ready, methods=["GET"]),
+]
