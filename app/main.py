@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hmac
 import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
-from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -42,7 +42,7 @@ from app.serving.slot import ServedModel, Slot
 from app.settings import Settings, is_loopback
 from models.tripwire import find_identifiers
 from models.vocabulary import Vocabulary, load_vocabulary
-from monitoring.keyring import Keyring, KeysInvalid, load_keyring
+from monitoring.keyring import LEDGER, Keyring, KeysInvalid, load_keyring
 from monitoring.ledger import Commitment, Ledger, LedgerError, LedgerUnavailable, TokenUse
 from monitoring.metrics import Metrics
 
@@ -119,7 +119,9 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
     parts = _parts(settings, keyring, vocabulary, metrics)
 
     async def remember_token(issuer: str, jti: str, expires_at: float) -> bool:
-        token = sha256(f"{issuer}\0{jti}".encode()).digest()
+        # Keyed: an issuer may make its `jti` of something that could be guessed.
+        said = f"{issuer}\0{jti}".encode()
+        token = hmac.digest(keyring.newest(LEDGER).secret, said, "sha256")
         (first,) = await parts.ledger.append(TokenUse(token, int(time.time()), int(expires_at) + 1))
         return bool(first)
 

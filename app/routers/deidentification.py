@@ -20,7 +20,7 @@ router = APIRouter(
     prefix="/v1/deidentification", tags=["deidentification"], route_class=guarded(INSPECT)
 )
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemDocument} for status in (400, 404, 408, 413)
+    status: {"model": ProblemDocument} for status in (400, 404, 408, 413, 422)
 }
 
 

@@ -84,16 +84,17 @@ def running_service(
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path, until: int | None) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise AssertionError(f"the service ended: {log.read_text()[-2000:]}")
-        try:
-            status = httpx.get(f"{url}/readyz", timeout=2.0).status_code
-        except httpx.HTTPError:
-            status = None
-        if status is not None and until in (None, status):
-            return
-        time.sleep(0.05)
+    with httpx.Client(base_url=url, timeout=2.0) as client:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise AssertionError(f"the service ended: {log.read_text()[-2000:]}")
+            try:
+                status = client.get("/readyz").status_code
+            except httpx.HTTPError:
+                status = None
+            if status is not None and until in (None, status):
+                return
+            time.sleep(0.05)
     raise AssertionError(f"not ready within {PATIENCE_S} s: {log.read_text()[-2000:]}")
 
 
