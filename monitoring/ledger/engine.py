@@ -99,13 +99,17 @@ def _make_durable(engine: Engine, *, writes: bool) -> None:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions begin below, not when Python thinks
-        cursor = connection.cursor()
-        if writes:  # it counts only before the first table, and fails where nothing can be written
-            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-        cursor.close()
+        try:
+            if writes:  # counts only before the first table, and fails where nothing can be written
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        except BaseException:
+            # Nobody else closes it. Left open on a file that could not be written, it would make
+            # every later connection of this process a read-only one.
+            connection.close()
+            raise
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -26,7 +26,7 @@ from monitoring.ledger.entries import from_plain
 
 LENGTH = struct.Struct(">I")
 PROBE_EVERY_S = 0.5
-READY, DONE, FAILED = "ready", "done", "failed"
+DONE, FAILED = "done", "failed"
 STDIN, STDOUT = 0, 1
 
 
@@ -50,8 +50,7 @@ def main() -> None:
         return
     url, keys, patience_s = configuration
     book = Book(url, load_keyring(Path(keys)), patience_s=patience_s)
-    _say((READY,))
-    failing = False
+    failing = _write(book, [])  # says whether it can record before anybody has asked
     while True:
         if failing and not select.select([STDIN], [], [], PROBE_EVERY_S)[0]:
             failing = _write(book, [])  # nobody asks while it fails: see whether it still does

@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from monitoring.ledger.entries import Entry, to_plain
 from monitoring.ledger.errors import LedgerUnavailable
-from monitoring.ledger.scribe import DONE, FAILED, LENGTH, READY, STDIN, STDOUT, frame
+from monitoring.ledger.scribe import DONE, FAILED, LENGTH, STDIN, STDOUT, frame
 
 SEND_AT_ONCE = 8
 """So many groups are worth a commit of their own; fewer wait for the end of the loop's turn."""
@@ -108,10 +108,11 @@ class Writer:
         return len(self._next) + len(self._with_scribe)
 
     async def start(self) -> None:
-        """Start the scribe and wait until it can write."""
+        """Start the scribe and wait until it has tried to write, though no longer than patience has it."""
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._following = asyncio.create_task(self._follow(started))
-        await started
+        with suppress(TimeoutError):  # the service says so in /readyz and goes on trying
+            await asyncio.wait_for(asyncio.shield(started), self._patience_s)
 
     def submit(self, entries: Sequence[Entry]) -> asyncio.Future[list[Any]]:
         """Hand in entries that belong together; the future is done when they are durable.
@@ -207,10 +208,7 @@ class Writer:
             await asyncio.sleep(RESTART_AFTER_S)
 
     def _hear(self, said: tuple[Any, ...]) -> None:
-        """Take in what the scribe says: it is ready, or what came of its batch."""
-        if said[0] == READY:
-            self.failing = None
-            return
+        """Take in what came of a batch, or of the scribe's own try with none."""
         batch, self._with_scribe = self._with_scribe, []
         kinds = tuple(entry.kind for waiting in batch for entry in waiting.entries)
         if said[0] == DONE:
@@ -218,7 +216,8 @@ class Writer:
             self.failing, self.head = None, (seq, chain)
             if self._next:
                 self._send()
-            self._observe(Commitment(kinds, took, None))
+            if kinds:
+                self._observe(Commitment(kinds, took, None))
             for waiting, result in zip(batch, results, strict=True):
                 if not waiting.done.done():
                     waiting.done.set_result(result)
@@ -289,7 +288,7 @@ class _Scribe(asyncio.SubprocessProtocol):
 
     def tell(self, value: Any) -> None:
         """Send a value; a scribe that is gone is noticed by its end."""
-        if (pipe := self._pipe()) is not None:
+        if (pipe := self._pipe()) is not None and not pipe.is_closing():
             pipe.write(frame(value))
 
     def end(self) -> None:
