@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from monitoring.keyring import Keyring
 from monitoring.ledger.engine import open_engine
 from monitoring.ledger.entries import Entry
 from monitoring.ledger.errors import LedgerDamaged
 from monitoring.ledger.page import Page
 from monitoring.ledger.schema import prepare
+
+
+class _LostBeforehand(Exception):
+    """A connection kept from an earlier write turned out to be gone, before anything was sent."""
 
 
 class Book:
@@ -27,6 +33,7 @@ class Book:
     def __init__(self, url: str, keyring: Keyring, *, patience_s: float = 5.0) -> None:
         self._keyring = keyring
         self._engine = open_engine(url, writes=True, patience_s=patience_s)
+        self._held = False  # whether a connection is kept from the last write
         self.head: tuple[int, bytes] = (0, b"")
 
     def prepare(self) -> None:
@@ -55,17 +62,29 @@ class Book:
             When the database refuses; then nothing is written.
         """
         try:
+            return self._write(entries)
+        except _LostBeforehand:
+            # A database that was restarted meanwhile: nothing of the entries went over the old line.
+            return self._write(entries)
+
+    def _write(self, entries: Sequence[Entry]) -> list[Any]:
+        page = None
+        try:
             with self._engine.begin() as connection:
                 page = Page(connection, self._keyring)
                 results = [entry.apply(page) for entry in entries]
                 page.close()
         except LedgerDamaged:
             raise
-        except BaseException:
+        except BaseException as error:
             # Whatever it was, the next attempt begins with a new connection.
             self._engine.dispose()
+            held, self._held = self._held, False
+            lost = isinstance(error, DBAPIError) and error.connection_invalidated
+            if held and lost and page is None:
+                raise _LostBeforehand from error
             raise
-        self.head = page.head
+        self.head, self._held = page.head, True
         return results
 
     def close(self) -> None:

@@ -552,6 +552,20 @@ def test_with_postgresql_frozen_or_gone_queue_and_memory_stay_bounded_and_all_is
         nothing_was_lost(service, {**answered, **given(again), **given(after)})
 
 
+def test_a_postgresql_that_was_restarted_while_nobody_asked_costs_no_answer(
+    on_postgres: Service, bodies: list[bytes], postgres: Postgres
+):
+    """Connections that were kept are gone; who asks next must not be the one to find out."""
+    with on_postgres.client() as client:
+        answers = given(ask_until(client, bodies[0], one_answered))
+        name = next(iter(answers))
+        assert client.get(f"/v1/assessments/{name}").status_code == 200
+        postgres.kill()
+        postgres.start()
+        assert client.post(ICU, content=bodies[0]).status_code == 200
+        assert client.get(f"/v1/assessments/{name}").content == answers[name]
+
+
 @contextmanager
 def watched(service: Service, seen: list[float]) -> Iterator[None]:
     """Read the gauge, as Prometheus would, for as long as the block lasts."""
