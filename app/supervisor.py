@@ -46,7 +46,6 @@ def listen(host: str, port: int, *, shared: bool) -> socket.socket:
     except OSError as error:
         listener.close()
         raise StartRefused(f"cannot listen on {host}, port {port}: {error.strerror}") from None
-    listener.set_inheritable(True)
     return listener
 
 

@@ -38,6 +38,7 @@ class Access:
     episode_id: str | None
     reason: str | None = field(repr=False)
     subject_id: str | None
+    protected: bool = False
 
 
 def read_log(
@@ -121,6 +122,7 @@ def read_log(
                     episode_id=line.get("episode_id"),
                     reason=line.get("reason"),
                     subject_id=row.subject_id,
+                    protected=bool(line.get("protected")),
                 )
     finally:
         engine.dispose()

@@ -46,6 +46,8 @@ class Touched:
         As they were sent: this is the one place that keeps them, sealed.
     reason : str or None
         Why the log itself was read.
+    protected : bool
+        Protected identity: no pseudonym is ever made of this line.
     """
 
     action: str
@@ -56,6 +58,7 @@ class Touched:
     assessment_id: str | None = None
     episode_id: str | None = None
     reason: str | None = field(default=None, repr=False)
+    protected: bool = False
 
 
 class AccessLog:
@@ -87,6 +90,7 @@ class AccessLog:
             "assessment_id": touched.assessment_id,
             "episode_id": touched.episode_id,
             "reason": touched.reason,
+            "protected": touched.protected or None,
         }
         text = _as_json({name: value for name, value in line.items() if value is not None})
         nonce = os.urandom(NONCE_BYTES)

@@ -53,7 +53,7 @@ def relink(
         task = bars.add_task("linking", total=None)
         for line in lines:
             for kind, value in (("subject", line.patient), ("episode", line.episode)):
-                if value is None or (kind, line.tenant, value) in seen:
+                if value is None or line.protected or (kind, line.tenant, value) in seen:
                     continue
                 seen.add((kind, line.tenant, value))
                 newest, *older = pseudonymiser.every(kind, line.tenant, value)

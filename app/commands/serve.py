@@ -38,7 +38,8 @@ def serve(settings: Settings, *, supervisor: int | None) -> None:
     if settings.workers == 1:
         _answer(settings, app, None)
     else:
-        os.environ["RISK_WORKERS"] = "1"
+        # What the command line said must hold in the workers too: above all, where the ledger is.
+        os.environ |= {"RISK_WORKERS": "1", "RISK_VAR_DIR": str(settings.var_dir.resolve())}
         supervise(settings.host, settings.port, settings.workers)
 
 

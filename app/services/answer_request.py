@@ -100,8 +100,9 @@ def begin_answer(
         latency_us=int((time.perf_counter() - start) * 1_000_000),
     )
     touched = Touched(
-        ASSESS, request.subject, request.episode, request.unit, point.id, assessment_id
-    )
+        ASSESS, request.subject, request.episode, request.unit, point.id, assessment_id,
+        protected=clean.protected,
+    )  # fmt: skip
     access = parts.access_log.seal(now_us, actor, touched, clean.subject_id)
     durable = parts.ledger.append(entry, access)
     statuses = [(outcome["outcome"], outcome["status"]) for outcome in outcomes]

@@ -10,8 +10,6 @@ from app.access_log.seal import RECORD_OUTCOME
 from app.schemas.outcome_report import OutcomeReport
 from app.services.parts import Parts
 from monitoring.ledger import Outcome
-from monitoring.ledger.entries import UNKNOWN
-from monitoring.ledger.identifiers import month_of_identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +37,6 @@ async def record_outcome(report: OutcomeReport, actor: Actor, parts: Parts) -> O
         When nothing can be recorded now.
     """
     now_us = time.time_ns() // 1000
-    if report.assessment_id is not None and month_of_identifier(report.assessment_id) is None:
-        return OutcomeRecorded(UNKNOWN, later_than_now=False)  # no identifier of ours
     subjects, episodes = (
         () if value is None else parts.pseudonymiser.every(kind, actor.tenant, value)
         for kind, value in (("subject", report.subject), ("episode", report.episode))

@@ -136,7 +136,7 @@ class Outcome:
         value = float(self.value) + 0.0
         subject_id = self.subject_ids[0] if self.subject_ids else None
         episode_id = self.episode_ids[0] if self.episode_ids else None
-        linked = True
+        known = True
         if self.assessment_id is not None:
             if month_of_identifier(self.assessment_id) is None:
                 return UNKNOWN  # a database would write what it is asked for into its own log
@@ -150,7 +150,7 @@ class Outcome:
                 return UNKNOWN
             subject_id, episode_id = found.subject_id, found.episode_id
         else:
-            linked = (
+            known = (
                 page.ask(select(ASSESSMENTS.c.seq).where(self._assessments(page)).limit(1)).first()
                 is not None
             )
@@ -180,7 +180,7 @@ class Outcome:
         )
         if before is not None:
             return CORRECTED
-        return NEW if linked else UNLINKED
+        return NEW if known else UNLINKED
 
     def _assessments(self, page: Page) -> ColumnElement[bool]:
         """The assessments that an outcome without an assessment's identifier belongs to."""

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -265,18 +266,19 @@ def test_without_their_supervisor_workers_and_scribes_end(
         assert {name: kept.get(name) for name in load.answers} == load.answers
 
 
-class Disk:
+class Disk(ABC):
     """A place for a ledger that can be made to have no room left, and room again."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @abstractmethod
     def limit(self, service: Service) -> None:
         """Leave room for little more than is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def widen(self, service: Service) -> None:
-        raise NotImplementedError
+        """Give room again."""
 
 
 class SmallFileSystem(Disk):

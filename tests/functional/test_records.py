@@ -527,6 +527,8 @@ def test_an_episode_stays_whole_over_a_change_of_the_pseudonym_key(tmp_path: Pat
     with run_of(tmp_path) as (client, _):
         old = assessed(client, AGE, index_time=MORNING, **WHOSE_CASE)
         assert report(client, **WHOSE_CASE).status_code == 201
+        # Of this patient no pseudonym is made, by re-linking neither.
+        assessed(client, AGE, subject=ANOTHER, episode="hidden", protected_identity=True)
     rotated = json.loads(operator(tmp_path, "keys", "rotate", "pseudonym", "--json").stdout)
     assert (rotated["purpose"], rotated["version"]) == ("pseudonym", 2)
     with run_of(tmp_path) as (client, _):

@@ -8,10 +8,11 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -515,3 +516,44 @@ def test_it_ends_quickly_and_takes_the_registrys_process_along(tmp_path: Path):
     until(lambda: not any(child.is_running() for child in children), 10)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(running.url.rsplit(":", 1)[1]))) != 0
+
+
+def test_workers_keep_their_state_where_the_command_line_says(tmp_path: Path):
+    """Not where the environment or the working folder would have it: that is another ledger."""
+    var, elsewhere, port = tmp_path / "state", tmp_path / "elsewhere", free_port()
+    elsewhere.mkdir()
+    command = [
+        script("risk-serve"),
+        "run",
+        "--var",
+        str(var),
+        "--port",
+        str(port),
+        "--workers",
+        "2",
+    ]
+    with (tmp_path / "log").open("wb") as sink:
+        process = subprocess.Popen(
+            command, env=environment(elsewhere / "wrong"), cwd=elsewhere, stdout=sink, stderr=sink
+        )
+    try:
+        deadline = time.monotonic() + 60
+        status = None
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=5) as client:
+            while status != 200:
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                with suppress(httpx.HTTPError):
+                    answer = client.post(
+                        "/v1/branch-points/icu-review/assessments", json={"measurements": {}}
+                    )
+                    status = answer.status_code
+                time.sleep(0.05)
+        assessment_id = answer.json()["assessment_id"]
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+    with closing(sqlite3.connect(var / "ledger.db")) as ledger:
+        assert (assessment_id,) in ledger.execute(
+            "SELECT assessment_id FROM assessments"
+        ).fetchall()
+    assert list(elsewhere.iterdir()) == []
