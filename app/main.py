@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import hmac
 import logging
 import sys
@@ -38,6 +37,7 @@ from app.routers.state import PROBLEM_JSON, State, as_json, problem_of
 from app.schemas.documents import MeasuredValue
 from app.services.parts import Parts
 from app.serving.follower import Follower
+from app.serving.memory import settle_memory
 from app.serving.slot import ServedModel, Slot
 from app.settings import Settings, is_loopback
 from models.tripwire import find_identifiers
@@ -129,9 +129,7 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
 
     def changed(served: Mapping[str, ServedModel]) -> None:
         metrics.serving(model.reference() for model in served.values())
-        # What was loaded stays: looking through it for garbage would cost patients' time.
-        gc.collect()
-        gc.freeze()
+        settle_memory()
 
     follower = Follower(
         parts.slot,

@@ -31,15 +31,13 @@ class Given:
 
     Attributes
     ----------
-    document : dict
-        What is answered.
     body : bytes
-        The same, as it is sent and as it is stored.
+        What is answered, as it is sent and as it is stored. Bytes alone: while answers wait for
+        their commit, the hundreds of objects of each would push the next patient's out of the cache.
     durable : asyncio.Future
         Done when it may be sent.
     """
 
-    document: dict[str, Any]
     body: bytes
     durable: asyncio.Future[list[Any]]
 
@@ -112,4 +110,4 @@ def begin_answer(
             parts.metrics.assessed(point.id, statuses, time.perf_counter() - start)
 
     durable.add_done_callback(count)
-    return Given(document, body, durable)
+    return Given(body, durable)

@@ -9,7 +9,6 @@ The baseline of `tests.benchmarks.boundary`; it is no part of the product and se
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -25,18 +24,13 @@ from app.routers.admission import Direct
 from app.schemas.assessment_request import parse_assessment_request
 from app.services.assess import assess
 from app.serving.follower import Follower
+from app.serving.memory import settle_memory
 from app.serving.slot import Slot
 from models.vocabulary import Measurement, load_vocabulary
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 vocabulary = load_vocabulary()
 slot = Slot()
-
-
-def settle_memory() -> None:
-    """As the service does once its models are loaded."""
-    gc.collect()
-    gc.freeze()
 
 
 @asynccontextmanager
