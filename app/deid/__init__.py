@@ -2,7 +2,7 @@
 
 from app.deid.policy import POLICY, POLICY_VERSION, Policy, policy_digest
 from app.deid.pseudonym import EPISODE, SUBJECT, Pseudonymiser, is_pseudonym, normalise
-from app.deid.scrub import Deidentified, IdentifierFound, inputs_document, scrub
+from app.deid.scrub import Deidentified, IdentifierFound, scrub, stored_inputs
 
 __all__ = [
     "EPISODE",
@@ -13,9 +13,9 @@ __all__ = [
     "IdentifierFound",
     "Policy",
     "Pseudonymiser",
-    "inputs_document",
     "is_pseudonym",
     "normalise",
     "policy_digest",
     "scrub",
+    "stored_inputs",
 ]

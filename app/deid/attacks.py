@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 
 from app.deid.disguises import PERSON, Disguise, disguises
 from app.deid.pseudonym import Pseudonymiser
-from app.deid.scrub import IdentifierFound, inputs_document, scrub
+from app.deid.scrub import IdentifierFound, scrub, stored_inputs
 from app.errors import Problem
 from app.schemas.assessment_request import parse_assessment_request
 from models.tripwire import Haystack, find_identifiers
-from models.vocabulary import BranchPoint, Feature, Vocabulary
+from models.vocabulary import BranchPoint, Feature, Vocabulary, settle
 
 BLOCKED, ALLOWED = "BLOCKED", "ALLOWED"
 INDEX_TIME = "2026-11-21T08:15:00Z"
@@ -108,8 +108,8 @@ def _leaving(
         clean = scrub(
             request, tenant=tenant, care_units=care_units, now=now, pseudonymiser=pseudonymiser
         )
-        leaving = {
-            "inputs": inputs_document(clean, point),
+        leaving: dict[str, Any] = {
+            "inputs": stored_inputs(settle(clean.measurements, point, vocabulary.features).used),
             "seen": [[m.feature.name, repr(m.value), m.age_s] for m in clean.measurements],
             "index_time": clean.index_time.isoformat(),
             "outcomes": clean.outcomes,

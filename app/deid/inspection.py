@@ -15,7 +15,7 @@ from typing import Any
 
 from app.deid.policy import POLICY
 from app.deid.pseudonym import Pseudonymiser
-from app.deid.scrub import Deidentified, IdentifierFound, inputs_document, minutes_before, scrub
+from app.deid.scrub import Deidentified, IdentifierFound, minutes_before, scrub, stored_inputs
 from app.errors import Problem
 from app.schemas.assessment_request import (
     FIELDS,
@@ -25,7 +25,7 @@ from app.schemas.assessment_request import (
 )
 from app.schemas.strict_json import parse_json
 from models.tripwire import find_identifiers
-from models.vocabulary import BranchPoint, Vocabulary, reason_here
+from models.vocabulary import BranchPoint, Vocabulary, reason_here, settle
 
 ACCEPTED = 200
 FAILED = 500
@@ -106,10 +106,16 @@ class _Way:
             pseudonymiser=self.pseudonymiser,
         )
 
+    def stored(self, clean: Deidentified) -> dict[str, Any]:
+        """What would be stored of its measurements."""
+        used = settle(clean.measurements, self.point, self.vocabulary.features).used
+        stored: dict[str, Any] = json.loads(stored_inputs(used))
+        return stored
+
     def verdict(self, body: bytes) -> tuple[int, str, list[dict[str, str]]]:
         try:
             request = parse_assessment_request(body, self.point, self.vocabulary)
-            inputs_document(self.clean(request), self.point)
+            self.stored(self.clean(request))
         except Problem as problem:
             return problem.status, problem.detail, [fault.document() for fault in problem.errors]
         except IdentifierFound as found:
@@ -230,7 +236,7 @@ class _Way:
         if reason is not None:
             rule = "implausible" if reason == "implausible_value" else "untimely"
             return None, f"{rule}_not_kept"
-        stored = inputs_document(clean, self.point).get(measurement.feature.name)
+        stored = self.stored(clean).get(measurement.feature.name)
         return (stored and stored["value"]), RULE_BY_KIND[measurement.feature.kind]
 
     def _time(
@@ -248,7 +254,7 @@ class _Way:
             return _row(pointer, _came(sent), None, rule)
         if clean is not None and clean.measurements:
             (measurement,) = clean.measurements
-            kept = inputs_document(clean, self.point)
+            kept = self.stored(clean)
             if kept and measurement.age_s is not None:
                 left = {"minutes_before": minutes_before(measurement.age_s)}
                 return _row(pointer, _came(sent), left, "measurement_time_to_minutes")

@@ -51,8 +51,8 @@ class Pseudonymiser:
         # HMACs that have read kind and tenant: tenants are few, and a copy is cheaper than a start.
         self._begun: dict[tuple[int, str, str], hmac.HMAC] = {}
 
-    def newest(self, kind: str, tenant: str, value: str) -> str:
-        """Pseudonym that is stored and answered from now on.
+    def newest(self, kind: str, tenant: str, value: str) -> str | None:
+        """Pseudonym that is stored and answered from now on; None for a value that is blank.
 
         Parameters
         ----------
@@ -63,7 +63,8 @@ class Pseudonymiser:
         value : str
             What the client sent.
         """
-        return self._pseudonym(self._keys[0], kind, tenant, normalise(kind, value))
+        name = normalise(kind, value)
+        return self._pseudonym(self._keys[0], kind, tenant, name) if name else None
 
     def every(self, kind: str, tenant: str, value: str) -> tuple[str, ...]:
         """Pseudonyms under all versions of the key, newest first: to find what was stored before.
@@ -106,7 +107,7 @@ def normalise(kind: str, value: str) -> str:
     'case-7731'
     """
     value = (value if value.isascii() else unicodedata.normalize("NFKC", value)).strip()
-    if kind == SUBJECT:
+    if value and kind == SUBJECT:
         number = WITH_CENTURY.fullmatch(value)
         if number is not None and kind_of_date(number[1] + number[2] + number[3]):
             return "".join(number.groups())

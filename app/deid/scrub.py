@@ -6,20 +6,18 @@ declared names.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import orjson
 
 from app.deid.policy import MINUTES_PER_YEAR
-from app.deid.pseudonym import EPISODE, SUBJECT, Pseudonymiser, normalise
+from app.deid.pseudonym import EPISODE, SUBJECT, Pseudonymiser
 from app.errors import AppError
 from app.schemas.assessment_request import AssessmentRequest
 from models.tripwire import find_identifiers
-from models.vocabulary import BranchPoint, Measurement, reason_here
+from models.vocabulary import Measurement
 from models.vocabulary.coarsening import SIGNIFICANT_DIGITS
 
 MINUTES_EXACT_BELOW = 10**SIGNIFICANT_DIGITS
@@ -91,62 +89,77 @@ def scrub(
     -------
     Deidentified
         Values that will be set aside are still among the measurements, coarsened; neither
-        `inputs_document` nor an answer holds them.
+        `stored_inputs` nor an answer holds them.
     """
     index_time = request.index_time or now.replace(microsecond=0)
     protected = request.protected_identity
     declared = request.unit if request.unit in care_units else None
-
-    def keyed(kind: str, value: str | None) -> str | None:
-        if protected or value is None or not normalise(kind, value):
-            return None
-        return pseudonymiser.newest(kind, tenant, value)
-
+    subject_id = episode_id = None
+    if not protected:
+        subject_id = pseudonymiser.newest(SUBJECT, tenant, request.subject or "")
+        episode_id = pseudonymiser.newest(EPISODE, tenant, request.episode or "")
     return Deidentified(
         index_time=index_time,
-        measurements=tuple(
-            Measurement(
-                feature, value, None if time is None else int((index_time - time).total_seconds())
-            )
-            for feature, value, time in request.measurements
-        ),
+        measurements=_without_dates(request, index_time),
         outcomes=request.outcomes,
         include=request.include,
         unit=None if protected else declared,
         undeclared_unit=request.unit is not None and declared is None,
         protected=protected,
-        subject_id=keyed(SUBJECT, request.subject),
-        episode_id=keyed(EPISODE, request.episode),
+        subject_id=subject_id,
+        episode_id=episode_id,
     )
 
 
-def inputs_document(clean: Deidentified, point: BranchPoint) -> dict[str, Any]:
+def _without_dates(request: AssessmentRequest, index_time: datetime) -> tuple[Measurement, ...]:
+    if not request.times:
+        return request.measurements
+    taken_at = request.times
+    return tuple(
+        measurement._replace(age_s=int((index_time - taken_at[name]).total_seconds()))
+        if (name := measurement.feature.name) in taken_at
+        else measurement
+        for measurement in request.measurements
+    )
+
+
+def stored_inputs(used: Iterable[Measurement]) -> str:
     """Inputs as they are stored: what was used, in the reader's terms, without a date.
+
+    Parameters
+    ----------
+    used : iterable of Measurement
+        What `models.vocabulary.settle` let through; never codes or what was set aside.
 
     Returns
     -------
-    dict
-        Feature name to `{"value": …, "minutes_before": …}`, the latter only when a time was sent.
-        Values that are set aside and codes are not in it.
+    str
+        JSON: feature name to `{"value": …, "minutes_before": …}`, the latter only when a time was
+        sent.
 
     Raises
     ------
     IdentifierFound
         When the tripwire sees an identifier in it: the rules have failed, nothing may be stored.
+
+    Examples
+    --------
+    >>> from models.vocabulary import load_vocabulary
+    >>> stored_inputs([Measurement(load_vocabulary().features["age"], 71.0, 90)])
+    '{"age":{"value":71.0,"minutes_before":1}}'
     """
-    document: dict[str, Any] = {}
-    for measurement in clean.measurements:
-        feature, value, age_s = measurement
-        if math.isnan(value) or reason_here(measurement, point) is not None:
-            continue
-        stored: dict[str, Any] = {"value": feature.show(value)}
-        if age_s is not None:
-            stored["minutes_before"] = minutes_before(age_s)
-        document[feature.name] = stored
-    found = find_identifiers(orjson.dumps(document).decode())
+    text = orjson.dumps(
+        {
+            feature.name: {"value": feature.show(value)}
+            if age_s is None
+            else {"value": feature.show(value), "minutes_before": minutes_before(age_s)}
+            for feature, value, age_s in used
+        }
+    ).decode()
+    found = find_identifiers(text)
     if found:
         raise IdentifierFound(tuple(sorted({finding.kind for finding in found})))
-    return document
+    return text
 
 
 def minutes_before(age_s: int) -> int:

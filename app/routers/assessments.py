@@ -15,7 +15,7 @@ from app.deid import IdentifierFound
 from app.errors import Problem
 from app.identity import Caller
 from app.routers.admission import caller_of, guarded
-from app.routers.state import State, problem_of, read_body, state_of
+from app.routers.state import State, problem_of, state_of
 from app.schemas.assessment_request import parse_assessment_request
 from app.schemas.documents import AssessmentAnswer, ProblemDocument, assessment_operation
 from app.services.answer_request import Given, begin_answer
@@ -50,8 +50,7 @@ async def create_assessment(branch_point: str, request: Request) -> Response:
     """Calibrated risks with reasons that add up, an interval, or a reason to abstain."""
     state, caller = state_of(request), caller_of(request)
     point = state.branch_point(branch_point, caller, ASSESS)
-    settings = state.settings
-    body = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
+    body = await state.bodies.read(request)
     given = _begin(body, point, caller, state)
     await given.durable
     return Response(given.body, media_type="application/json")

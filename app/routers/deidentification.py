@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from app.deid.attacks import run_attacks, summarise
 from app.deid.inspection import inspect
 from app.routers.admission import caller_of, guarded
-from app.routers.state import as_json, read_body, state_of
+from app.routers.state import as_json, state_of
 from app.schemas.documents import InspectionDocument, ProblemDocument, inspection_operation
 
 INSPECT = "inspect"
@@ -41,8 +41,7 @@ async def inspect_request(
     """
     state, caller = state_of(request), caller_of(request)
     point = state.branch_point(branch_point, caller, INSPECT)
-    settings = state.settings
-    body = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
+    body = await state.bodies.read(request)
     surroundings: dict[str, Any] = {
         "tenant": caller.tenant,
         "care_units": state.admission.identity.care_units(caller.tenant),

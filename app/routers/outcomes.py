@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.errors import Problem
 from app.routers.admission import caller_of, guarded
-from app.routers.state import as_json, read_body, state_of
+from app.routers.state import as_json, state_of
 from app.schemas.documents import OutcomeAnswer, ProblemDocument, outcome_operation
 from app.schemas.outcome_report import parse_outcome_report
 from app.services.record_outcome import record_outcome
@@ -41,8 +41,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 async def create_outcome(request: Request) -> Response:
     """New 201, the same again 200, contradicting 409 unless it says that it is a correction."""
     state = state_of(request)
-    settings = state.settings
-    body = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
+    body = await state.bodies.read(request)
     report = parse_outcome_report(body, state.vocabulary)
     done = await record_outcome(report, caller_of(request), state.parts)
     if done.result == UNKNOWN:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.errors import InputError, Problem
 from app.routers.admission import caller_of, guarded
-from app.routers.state import as_json, read_body, state_of
+from app.routers.state import as_json, state_of
 from app.schemas.assessment_request import read_name, refused
 from app.schemas.documents import (
     AssessmentAnswer,
@@ -69,8 +69,7 @@ async def get_episode(episode_id: str, request: Request) -> Response:
 async def find_episode(request: Request) -> Response:
     """The same, by the identifier that the caller uses, which no URL may hold."""
     state, caller = state_of(request), caller_of(request)
-    settings = state.settings
-    body = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
+    body = await state.bodies.read(request)
     episode = _episode(body)
     known = state.parts.pseudonymiser.every("episode", caller.tenant, episode)
     found = await read_episode(known, episode, caller, state.parts)

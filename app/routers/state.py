@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from app.deid import IdentifierFound
 from app.errors import EXPLAINED, Problem
 from app.identity import Caller
 from app.routers.admission import Admission
+from app.routers.body import BodyReader
 from app.services.parts import Parts
 from app.serving.follower import Follower
 from app.serving.slot import Slot
@@ -31,6 +31,7 @@ class State:
     settings: Settings
     follower: Follower
     admission: Admission
+    bodies: BodyReader
     parts: Parts
 
     @property
@@ -80,33 +81,3 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, IdentifierFound):
         return Problem(500, "The request was stopped by the de-identification; nothing was stored.")
     return Problem(500, EXPLAINED[500])
-
-
-async def read_body(request: Request, limit: int, patience_s: float) -> bytes:
-    """The whole body, refused as soon as it is known to be over the limit.
-
-    Raises
-    ------
-    Problem
-        413 over the limit; 408 when it takes too long; 400 when empty.
-    """
-    declared = request.headers.get("content-length")
-    if declared is not None and declared.isdigit() and int(declared) > limit:
-        raise Problem(413, f"The body is over the limit of {limit} bytes.")
-    try:
-        async with asyncio.timeout(patience_s):
-            body = await _collect(request, limit)
-    except TimeoutError:
-        raise Problem(408, f"The body did not arrive within {patience_s:g} s.") from None
-    if not body:
-        raise Problem(400, "The body is empty; a JSON text was expected.")
-    return body
-
-
-async def _collect(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise Problem(413, f"The body is over the limit of {limit} bytes.")
-    return bytes(body)

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.errors import InputError, Problem
 from app.schemas.strict_json import parse_json
 from models.errors import InvalidValue, UnitNotConvertible
-from models.vocabulary import BranchPoint, Feature, Vocabulary, take
+from models.vocabulary import BranchPoint, Measurement, Vocabulary, take
 
 FIELDS = (
     "subject", "episode", "unit", "index_time", "measurements", "outcomes", "include",
@@ -32,26 +32,27 @@ RFC_3339 = re.compile(
 )
 
 
-class SentMeasurement(NamedTuple):
-    """A value in the dictionary's terms, with the time that was sent beside it."""
-
-    feature: Feature
-    value: float
-    time: datetime | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class AssessmentRequest:
-    """What a caller asked, identifiers still in it: never leaves `app`, never below `deid`."""
+    """What a caller asked, identifiers still in it: never leaves `app`, never below `deid`.
+
+    Attributes
+    ----------
+    measurements : tuple of Measurement
+        In the dictionary's terms, none with an age yet.
+    times : mapping
+        Feature name to the time that was sent beside its value.
+    """
 
     subject: str | None = field(repr=False)
     episode: str | None = field(repr=False)
     unit: str | None = field(repr=False)
     index_time: datetime | None
-    measurements: tuple[SentMeasurement, ...]
+    measurements: tuple[Measurement, ...]
     outcomes: tuple[str, ...]
     include: tuple[str, ...]
     protected_identity: bool = False
+    times: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def parse_assessment_request(
@@ -77,15 +78,17 @@ def parse_assessment_request(
     index_time = None
     if document.get("index_time") is not None:
         index_time = read_time(document["index_time"], "/index_time", faults)
+    measurements, times = _measurements(document, point, vocabulary, faults)
     request = AssessmentRequest(
         subject=names["subject"],
         episode=names["episode"],
         unit=names["unit"],
         index_time=index_time,
-        measurements=_measurements(document, point, vocabulary, faults),
+        measurements=measurements,
         outcomes=_choices(document, "outcomes", tuple(point.outcomes), "unknown_outcome", faults),
         include=_choices(document, "include", INCLUDES, "invalid_value", faults),
         protected_identity=_flag(document, "protected_identity", faults),
+        times=times,
     )
     if faults:
         raise refused(faults)
@@ -154,14 +157,15 @@ def _measurements(
     point: BranchPoint,
     vocabulary: Vocabulary,
     faults: list[InputError],
-) -> tuple[SentMeasurement, ...]:
+) -> tuple[tuple[Measurement, ...], dict[str, datetime]]:
     sent = document.get("measurements")
     if not isinstance(sent, dict):
         faults.append(
             InputError("/measurements", "invalid_value", "expects an object: feature to value")
         )
-        return ()
-    taken = []
+        return (), {}
+    taken: list[Measurement] = []
+    times: dict[str, datetime] = {}
     for position, (name, given) in enumerate(sent.items()):
         feature = vocabulary.features.get(name)
         if feature is None:
@@ -181,12 +185,14 @@ def _measurements(
         if value is None:
             continue  # not measured
         try:
-            taken.append(SentMeasurement(feature, take(feature, value, unit), time))
+            taken.append(Measurement(feature, take(feature, value, unit)))
+            if time is not None:
+                times[name] = time
         except UnitNotConvertible as error:
             faults.append(InputError(pointer, "unit_not_convertible", str(error)))
         except InvalidValue as error:
             faults.append(InputError(pointer, "invalid_value", str(error)))
-    return tuple(taken)
+    return tuple(taken), times
 
 
 def _unit_and_time(

@@ -17,11 +17,11 @@ import orjson
 
 from app.access_log import Actor, Touched
 from app.access_log.seal import ASSESS
-from app.deid import POLICY_VERSION, IdentifierFound, inputs_document, scrub
+from app.deid import POLICY_VERSION, IdentifierFound, scrub, stored_inputs
 from app.schemas.assessment_request import AssessmentRequest
 from app.services.assess import ANSWERED, assess
 from app.services.parts import Parts
-from models.vocabulary import BranchPoint
+from models.vocabulary import BranchPoint, settle
 from monitoring.ledger import Assessment, new_identifier
 
 
@@ -67,13 +67,14 @@ def begin_answer(
         now=datetime.fromtimestamp(now_us // 1_000_000, UTC),
         pseudonymiser=parts.pseudonymiser,
     )
+    intake = settle(clean.measurements, point, parts.vocabulary.features)
     try:
-        inputs = orjson.dumps(inputs_document(clean, point)).decode()
+        inputs = stored_inputs(intake.used)
     except IdentifierFound:
         parts.metrics.tripped("request")
         raise
     assessment_id = new_identifier(now_us)
-    document = assess(clean, point, parts.vocabulary, parts.slot.models, assessment_id)
+    document = assess(clean, intake, point, parts.vocabulary, parts.slot.models, assessment_id)
     body = orjson.dumps(document)
     outcomes = document["outcomes"]
     digests = {

@@ -13,13 +13,14 @@ import numpy as np
 from app.deid import POLICY_VERSION, Deidentified
 from app.serving.slot import ServedModel
 from models.risk.assessment import NO_MODEL, Abstained, Answered
-from models.vocabulary import BranchPoint, Intake, Vocabulary, settle
+from models.vocabulary import BranchPoint, Intake, Vocabulary
 
 ANSWERED, ABSTAINED, PARTIAL = "answered", "abstained", "partial"
 
 
 def assess(
     request: Deidentified,
+    intake: Intake,
     point: BranchPoint,
     vocabulary: Vocabulary,
     served: Mapping[str, ServedModel],
@@ -29,12 +30,13 @@ def assess(
 
     Parameters
     ----------
+    intake : Intake
+        What `models.vocabulary.settle` made of the request's measurements.
     served : mapping
         Registered-model name to what serves it, taken once for the whole request.
     assessment_id : str
         Under which the answer will be recorded.
     """
-    intake = settle(request.measurements, point, vocabulary.features)
     outcomes = []
     used: set[str] = set()
     unseen: set[str] = set()

@@ -82,7 +82,15 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class BranchPoint:
-    """A place in a clinical pathway where the answer can change what is done next."""
+    """A place in a clinical pathway where the answer can change what is done next.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Every input that may be sent here, required ones first.
+    derived : tuple of str
+        Those of them that can follow from another one.
+    """
 
     id: str
     stage: int
@@ -98,14 +106,11 @@ class BranchPoint:
     fallback: str | None
     required: tuple[str, ...]
     optional: tuple[str, ...]
+    features: tuple[str, ...]
+    derived: tuple[str, ...]
     maximum_age_hours: Mapping[str, float]
     outcomes: Mapping[str, Bands | None]
     actions: tuple[Action, ...]
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Every input that may be sent here, required ones first."""
-        return self.required + self.optional
 
 
 def load_branch_points(
@@ -186,6 +191,8 @@ def _branch_point(
         fallback=values.get("fallback"),
         required=required,
         optional=optional,
+        features=required + optional,
+        derived=tuple(n for n in required + optional if features[n].derived_from is not None),
         maximum_age_hours=MappingProxyType({name: float(ages[name]) for name in ages}),
         outcomes=MappingProxyType(declared),
         actions=tuple(_action(row, item, declared) for item in _tables(row, "action", "id")),

@@ -22,11 +22,14 @@ class Intake:
     ----------
     values : mapping
         Encoded value by feature name, derived ones included.
+    used : tuple of Measurement
+        Those that gave a value, in the order sent: what is worth storing.
     set_aside : tuple of (feature name, reason)
         In the order sent.
     """
 
     values: Mapping[str, float]
+    used: tuple[Measurement, ...]
     set_aside: tuple[tuple[str, str], ...]
 
 
@@ -67,6 +70,7 @@ def settle(
     'IV-VI'
     """
     values: dict[str, float] = {}
+    used: list[Measurement] = []
     set_aside: list[tuple[str, str]] = []
     for measurement in measurements:
         feature = measurement.feature
@@ -75,11 +79,12 @@ def settle(
             set_aside.append((feature.name, reason))
         elif not math.isnan(measurement.value):
             values[feature.name] = measurement.value
-    for name in point.features:
+            used.append(measurement)
+    for name in point.derived:
         rule = features[name].derived_from
         if rule is None or name in values or rule.feature not in values:
             continue
         category = rule.category(values[rule.feature])
         if category is not None:
             values[name] = float(features[name].categories.index(category))
-    return Intake(values, tuple(set_aside))
+    return Intake(values, tuple(used), tuple(set_aside))

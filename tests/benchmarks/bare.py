@@ -20,13 +20,14 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 
+from app.main import NO_TELEMETRY
 from app.routers.admission import Direct
 from app.schemas.assessment_request import parse_assessment_request
 from app.services.assess import assess
 from app.serving.follower import Follower
 from app.serving.memory import settle_memory
 from app.serving.slot import Slot
-from models.vocabulary import Measurement, load_vocabulary
+from models.vocabulary import load_vocabulary, settle
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 vocabulary = load_vocabulary()
@@ -58,15 +59,16 @@ async def create_assessment(branch_point: str, request: Request) -> Response:
     asked = parse_assessment_request(await request.body(), point, vocabulary)
     plain: Any = SimpleNamespace(
         index_time=asked.index_time or datetime.now(UTC),
-        measurements=tuple(Measurement(sent.feature, sent.value) for sent in asked.measurements),
+        measurements=asked.measurements,
         outcomes=asked.outcomes,
         include=asked.include,
         undeclared_unit=False,
         protected=False,
         episode_id=None,
     )
+    intake = settle(asked.measurements, point, vocabulary.features)
     return Response(
-        orjson.dumps(assess(plain, point, vocabulary, slot.models, NOBODY)),
+        orjson.dumps(assess(plain, intake, point, vocabulary, slot.models, NOBODY)),
         media_type="application/json",
     )
 
@@ -75,7 +77,7 @@ async def ready(_: Request) -> Response:
     return Response(b"{}", 200 if slot.models else 503)
 
 
-app = FastAPI(lifespan=lifespan, openapi_url=None)
+app = FastAPI(lifespan=lifespan, openapi_url=None, telemetry=NO_TELEMETRY)
 app.router.routes += [
     Direct("/v1/branch-points/{branch_point}/assessments", create_assessment, methods=["POST"]),
     Direct("/readyz", ready, methods=["GET"]),

@@ -7,7 +7,7 @@ import hmac
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.deid import Pseudonymiser
@@ -60,6 +60,7 @@ def test_no_two_tenants_and_values_run_into_each_other(tenant, value, other_tena
     """Parts stand behind their lengths: "a" + "bc" is not "ab" + "c"."""
     same = (tenant, normalise("episode", value)) == (other_tenant, normalise("episode", other))
     left = MADE.newest("episode", tenant, value)
+    assume(left is not None)
     assert (left == MADE.newest("episode", other_tenant, other)) is same
 
 
@@ -67,6 +68,9 @@ def test_no_two_tenants_and_values_run_into_each_other(tenant, value, other_tena
 @given(st.text(min_size=1))
 def test_a_pseudonym_has_its_form_and_trips_no_wire(value):
     made = MADE.newest("subject", "default", value)
+    if made is None:
+        assert not normalise("subject", value)
+        return
     assert FORM.fullmatch(made)
     assert find_identifiers(made) == ()
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.deid import Deidentified, IdentifierFound, inputs_document, scrub
+from app.deid import IdentifierFound, scrub, stored_inputs
 from app.deid.scrub import minutes_before
-from app.schemas.assessment_request import AssessmentRequest, SentMeasurement
+from app.schemas.assessment_request import AssessmentRequest
 from models.vocabulary import Measurement, Vocabulary, load_vocabulary, settle
 from tests.lib.deid import NOW, surroundings
 from tests.lib.properties import LAW
@@ -26,16 +26,15 @@ POINT = WORDS.branch_points["icu-review"]
 def request(vocabulary: Vocabulary, **changed: object) -> AssessmentRequest:
     values: dict[str, object] = {
         "subject": PERSON, "episode": CASE, "unit": None, "index_time": EARLIER,
-        "measurements": (
-            SentMeasurement(vocabulary.features["age"], 71.0, EARLIER - timedelta(minutes=90)),
-        ),
+        "measurements": (Measurement(vocabulary.features["age"], 71.0),),
+        "times": {"age": EARLIER - timedelta(minutes=90)},
         "outcomes": ("death_180d",), "include": ("reference",), **changed,
     }  # fmt: skip
     return AssessmentRequest(**values)  # type: ignore[arg-type]
 
 
-def measured(name: str, value: float, time: datetime | None = None) -> SentMeasurement:
-    return SentMeasurement(WORDS.features[name], value, time)
+def measured(name: str, value: float) -> Measurement:
+    return Measurement(WORDS.features[name], value)
 
 
 def test_subject_and_episode_end_at_the_door(vocabulary: Vocabulary):
@@ -56,8 +55,9 @@ def test_measurements_pass_without_their_dates(vocabulary: Vocabulary):
 
 
 def test_a_measurement_after_the_index_time_has_a_negative_age(vocabulary: Vocabulary):
-    later = (measured("age", 71.0, EARLIER + timedelta(seconds=1)), measured("sex", 0.0))
-    clean = scrub(request(vocabulary, measurements=later), **surroundings())
+    both = (measured("age", 71.0), measured("sex", 0.0))
+    later = {"age": EARLIER + timedelta(seconds=1)}
+    clean = scrub(request(vocabulary, measurements=both, times=later), **surroundings())
     assert [m.age_s for m in clean.measurements] == [-1, None]
 
 
@@ -121,20 +121,22 @@ def test_minutes_have_at_most_four_digits_and_are_never_more_than_it_was(age_s: 
     assert minutes == 525_600 or age_s - minutes * 60 <= 60 + age_s * 0.001
 
 
-def clean_with(*measurements: Measurement) -> Deidentified:
-    return Deidentified(NOW, measurements, (), (), None, undeclared_unit=False)
+def stored_of(*measurements: Measurement) -> dict[str, object]:
+    used = settle(measurements, POINT, WORDS.features).used
+    stored: dict[str, object] = json.loads(stored_inputs(used))
+    return stored
 
 
 def test_stored_inputs_are_what_was_used_in_the_readers_terms():
     features = WORDS.features
-    clean = clean_with(
+    stored = stored_of(
         Measurement(features["age"], 71.0),
         Measurement(features["sex"], 1.0),
         Measurement(features["diabetes"], 1.0),
         Measurement(features["comorbidity_count"], 2.0),
         Measurement(features["creatinine"], 168.0, 8100),
     )
-    assert inputs_document(clean, POINT) == {
+    assert stored == {
         "age": {"value": 71.0}, "sex": {"value": "male"}, "diabetes": {"value": True},
         "comorbidity_count": {"value": 2}, "creatinine": {"value": 168.0, "minutes_before": 135},
     }  # fmt: skip
@@ -142,13 +144,13 @@ def test_stored_inputs_are_what_was_used_in_the_readers_terms():
 
 def test_what_is_set_aside_and_what_is_a_code_is_not_stored():
     features = WORDS.features
-    clean = clean_with(
+    stored = stored_of(
         Measurement(features["age"], 195_000_000_000.0),  # implausible
         Measurement(features["creatinine"], 168.0, -1),  # after the index time
         Measurement(features["heart_rate"], 80.0, 24 * 3600 + 1),  # too old
         Measurement(features["diagnosis"], float("nan")),
     )
-    assert inputs_document(clean, POINT) == {}
+    assert stored == {}
 
 
 @LAW
@@ -167,7 +169,7 @@ def test_exactly_what_a_model_may_use_is_stored(data: st.DataObject):
         age_s = data.draw(st.one_of(st.none(), st.integers(-(10**5), 10**8)))
         measurements.append(Measurement(feature, value, age_s))
     used = settle(measurements, POINT, WORDS.features).values
-    stored = inputs_document(clean_with(*measurements), POINT)
+    stored = stored_of(*measurements)
     derived = {name for name in used if name not in names}
     assert set(stored) == set(used) - derived
     assert all(stored[name]["value"] == WORDS.features[name].show(used[name]) for name in stored)
@@ -177,12 +179,12 @@ def test_the_tripwire_stops_what_the_rules_let_through():
     """A site may declare anything a category; a personal number among them is not stored."""
     leak = replace(WORDS.features["sex"], categories=("female", "195009072553"))
     with pytest.raises(IdentifierFound) as found:
-        inputs_document(clean_with(Measurement(leak, 1.0)), POINT)
+        stored_inputs([Measurement(leak, 1.0)])
     assert found.value.kinds == ("personal_number",)
     assert "195009072553" not in str(found.value) + repr(found.value)
 
 
 def test_stored_inputs_are_json_without_a_date():
     feature = WORDS.features["creatinine"]
-    text = json.dumps(inputs_document(clean_with(Measurement(feature, 168.0, 90)), POINT))
-    assert text == '{"creatinine": {"value": 168.0, "minutes_before": 1}}'
+    text = stored_inputs([Measurement(feature, 168.0, 90)])
+    assert text == '{"creatinine":{"value":168.0,"minutes_before":1}}'
