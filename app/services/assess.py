@@ -5,7 +5,7 @@ Pure: the same measurements and the same model digests give the same clinical co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,10 @@ import numpy as np
 from app.deid import POLICY_VERSION, Deidentified
 from app.serving.slot import ServedModel
 from models.risk.assessment import NO_MODEL, Abstained, Answered
+from models.risk.reading import Input, Reading
 from models.vocabulary import BranchPoint, Intake, Vocabulary
 
+Shown = tuple[str, float | str | bool | None, str | None]
 ANSWERED, ABSTAINED, PARTIAL = "answered", "abstained", "partial"
 
 
@@ -40,7 +42,7 @@ def assess(
     outcomes = []
     used: set[str] = set()
     unseen: set[str] = set()
-    familiar: dict[int, bool] = {}
+    patient = Reading(intake.values)
     for name in request.outcomes or point.outcomes:
         model = served.get(f"{point.id}.{name}")
         if model is None:
@@ -48,7 +50,7 @@ def assess(
             continue
         used.update(model.model.features)
         unseen.update(model.model.never_seen(intake.values))
-        outcomes.append(_outcome(name, model, intake.values, point, vocabulary, familiar))
+        outcomes.append(_outcome(name, model, patient, point, vocabulary))
     statuses = {outcome["status"] for outcome in outcomes}
     return {
         "assessment_id": assessment_id,
@@ -80,13 +82,12 @@ def _rfc3339(request: Deidentified) -> str:
 def _outcome(
     name: str,
     served: ServedModel,
-    values: Mapping[str, float],
+    patient: Reading,
     point: BranchPoint,
     vocabulary: Vocabulary,
-    familiar: dict[int, bool],
 ) -> dict[str, Any]:
     model = served.model
-    answer = model.assess(values, familiar)
+    answer = model.assess(patient)
     if isinstance(answer, Abstained):
         return _abstained(name, answer, vocabulary)
     outcome = vocabulary.outcomes[name]
@@ -120,36 +121,46 @@ def _outcome(
             "method": model.interval_method,
         },
         "base_value": answer.base_value,
-        "attributions": _attributions(answer, served, values, vocabulary),
+        "attributions": _attributions(answer, served, patient, vocabulary),
         "model": served.reference(),
     }
     return body
 
 
 def _attributions(
-    answer: Answered,
-    served: ServedModel,
-    values: Mapping[str, float],
-    vocabulary: Vocabulary,
+    answer: Answered, served: ServedModel, patient: Reading, vocabulary: Vocabulary
 ) -> list[dict[str, Any]]:
     """Every input of the model, largest magnitude first, missing ones included."""
-    contributions = answer.contributions.tolist()
-    inputs = served.model.inputs
+    reader, contributions = served.model.reader, answer.contributions.tolist()
+    shown = patient.once(
+        reader.features, lambda: _shown(served.model.inputs, patient.values, vocabulary)
+    )
     found = []
     for i in np.argsort(-np.abs(answer.contributions), kind="stable").tolist():
-        item = inputs[i]
-        value = values.get(item.name)
-        if value is not None and item.unseen and int(value) in item.unseen:
-            value = None
+        name, value, unit = shown[i]
         found.append(
             {
-                "feature": item.name,
-                "value": None if value is None else vocabulary.features[item.name].show(value),
-                "unit": item.unit,
+                "feature": name,
+                "value": value,
+                "unit": unit,
                 "contribution": contributions[i],
                 "present": value is not None,
             }
         )
+    return found
+
+
+def _shown(
+    inputs: Sequence[Input], values: Mapping[str, float], vocabulary: Vocabulary
+) -> list[Shown]:
+    """Name, value and unit of every input in the reader's terms; models with equal inputs share it."""
+    found: list[Shown] = []
+    for item in inputs:
+        value = values.get(item.name)
+        if value is None or (item.unseen and int(value) in item.unseen):
+            found.append((item.name, None, item.unit))
+        else:
+            found.append((item.name, vocabulary.features[item.name].show(value), item.unit))
     return found
 
 

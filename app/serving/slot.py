@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from models.bundle import Bundle, prove
 from models.errors import BundleRefused
-from models.risk.abstention import Familiarity
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
 
@@ -73,16 +71,5 @@ class Slot:
         return self._models
 
     def replace(self, models: Mapping[str, ServedModel]) -> None:
-        """Serve these from the next request on.
-
-        Models of one cohort carry the same familiarity rule; they are made to share it, so that a
-        request works it out once.
-        """
-        known: dict[str, Familiarity] = {}
-        shared = {}
-        for name, served in models.items():
-            model = served.model
-            key = json.dumps([model.features, model.familiarity.to_document(model.features)])
-            rule = known.setdefault(key, model.familiarity)
-            shared[name] = replace(served, model=replace(model, familiarity=rule))
-        self._models = MappingProxyType(shared)
+        """Serve these from the next request on."""
+        self._models = MappingProxyType(dict(models))

@@ -18,6 +18,7 @@ Wilson EB, Hilferty MM. The distribution of chi-square. PNAS 1931;17:684-688.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -36,6 +37,7 @@ QUANTILES = (0.005, 0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975, 0.995)
 SHRINKAGE = 0.05
 SHARE_BEYOND = 0.001
 PATTERNS_KEPT = 1024
+RULES_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,16 @@ class Familiarity:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], features: Sequence[str]) -> Familiarity:
-        """Rebuild from `to_document`; a missing or malformed key raises KeyError or ValueError."""
+        """Rebuild from `to_document`; a missing or malformed key raises KeyError or ValueError.
+
+        Models of one cohort carry the same rule and get the same object, so that a patient is
+        compared once.
+        """
+        return _familiarity(json.dumps(document, sort_keys=True), tuple(features))
+
+    @classmethod
+    def built(cls, document: Mapping[str, Any], features: Sequence[str]) -> Familiarity:
+        """The same, as an object of its own."""
         inputs = document["inputs"]
         position = {name: i for i, name in enumerate(features)}
         correlation = symmetric(document["correlation"], len(inputs))
@@ -150,6 +161,11 @@ class Familiarity:
                 for name, (low, high) in document["ranges"].items()
             },
         )
+
+
+@lru_cache(RULES_KEPT)
+def _familiarity(document: str, features: tuple[str, ...]) -> Familiarity:
+    return Familiarity.built(json.loads(document), features)
 
 
 def fit_familiarity(X: Floats, numeric: Sequence[int], required: Sequence[int]) -> Familiarity:

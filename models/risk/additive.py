@@ -28,6 +28,7 @@ RAMP, LEVEL, MISSING = 0, 1, 2
 # Keeps the covariance of contributions invertible where two inputs always move together.
 RIDGE = 1e-6
 PATTERNS_KEPT = 1024
+BASES_KEPT = 64
 KIND_NAMES = ("ramp", "level", "missing")
 
 
@@ -127,9 +128,16 @@ class AdditiveModel:
         missing = np.isnan(X) & self._unlearnt
         return np.asarray(posterior + [self._unmeasured_of(row.tobytes()) for row in missing])
 
-    def explain_one(self, x: Floats) -> tuple[Floats, float]:
-        """Contributions (n_features,) and variance of a single vector; the request path."""
-        columns = self.basis.columns(x)
+    def explain_one(self, x: Floats, columns: Floats | None = None) -> tuple[Floats, float]:
+        """Contributions (n_features,) and variance of a single vector; the request path.
+
+        Parameters
+        ----------
+        columns : ndarray, shape (n_columns,), optional
+            What the basis makes of the vector, where another model with it has asked already.
+        """
+        if columns is None:
+            columns = self.basis.columns(x)
         contributions: Floats = np.bincount(
             self.basis.feature, columns * self.coefficients, minlength=self.n_features
         ).astype(np.float64, copy=False)
@@ -171,13 +179,29 @@ class AdditiveModel:
         n = len(columns)
         position = {name: i for i, name in enumerate(features)}
         covariance = symmetric(document["covariance"], n)
-        basis = Basis(
-            feature=np.array([position[c["feature"]] for c in columns], dtype=np.intp),
-            kind=np.array([KIND_NAMES.index(c["kind"]) for c in columns], dtype=np.intp),
-            start=np.array([0.0 if c["start"] is None else c["start"] for c in columns]),
-            stop=np.array([0.0 if c["stop"] is None else c["stop"] for c in columns]),
-            mean=np.array([c["mean"] for c in columns], dtype=np.float64),
+        basis = _basis(
+            tuple(position[c["feature"]] for c in columns),
+            tuple(KIND_NAMES.index(c["kind"]) for c in columns),
+            tuple(0.0 if c["start"] is None else float(c["start"]) for c in columns),
+            tuple(0.0 if c["stop"] is None else float(c["stop"]) for c in columns),
+            tuple(float(c["mean"]) for c in columns),
         )
         coefficients = np.array([c["coefficient"] for c in columns], dtype=np.float64)
         spread = symmetric(document["spread"], len(features))
         return cls(basis, coefficients, covariance, float(document["intercept"]), spread)
+
+
+@lru_cache(BASES_KEPT)
+def _basis(
+    feature: tuple[int, ...],
+    kind: tuple[int, ...],
+    start: tuple[float, ...],
+    stop: tuple[float, ...],
+    mean: tuple[float, ...],
+) -> Basis:
+    """A basis; models that were fitted on the same columns get the same one."""
+    return Basis(
+        np.array(feature, dtype=np.intp), np.array(kind, dtype=np.intp),
+        np.array(start, dtype=np.float64), np.array(stop, dtype=np.float64),
+        np.array(mean, dtype=np.float64),
+    )  # fmt: skip

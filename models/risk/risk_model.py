@@ -33,37 +33,11 @@ from models.risk.intervals import (
     GroupInterval,
     interval_from_document,
 )
+from models.risk.reading import Input, Reader, Reading, reader_of
 from models.risk.trees import TreeEnsemble
 
 Floats = NDArray[np.float64]
 FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One input of a model.
-
-    Attributes
-    ----------
-    unit, categories
-        As the dictionary had them when the model was fitted; a load refuses a dictionary that
-        has changed under it.
-    tree_codes : tuple of float
-        Number that the trees read for each category; NaN for a category never seen in fitting.
-    unseen : frozenset of int
-        Positions of the categories never seen in fitting.
-    """
-
-    name: str
-    kind: str
-    unit: str | None = None
-    categories: tuple[str, ...] = ()
-    tree_codes: tuple[float, ...] = ()
-    unseen: frozenset[int] = field(init=False, default=frozenset())
-
-    def __post_init__(self) -> None:
-        never = frozenset(i for i, code in enumerate(self.tree_codes) if np.isnan(code))
-        object.__setattr__(self, "unseen", never)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +62,12 @@ class RiskModel:
     minimum: float | None = None
     maximum: float | None = None
     features: tuple[str, ...] = field(init=False)
-    # What the request path needs of the inputs, worked out once.
-    _coded: tuple[tuple[int, Floats], ...] = field(init=False, repr=False)
-    _required_at: tuple[int, ...] = field(init=False, repr=False)
+    reader: Reader = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        coded = [(i, np.array(m.tree_codes)) for i, m in enumerate(self.inputs) if m.tree_codes]
-        object.__setattr__(self, "features", tuple(item.name for item in self.inputs))
-        object.__setattr__(self, "_coded", tuple(coded))
-        at = tuple(i for i, item in enumerate(self.inputs) if item.name in self.required)
-        object.__setattr__(self, "_required_at", at)
+        reader = reader_of(self.inputs, self.required)
+        object.__setattr__(self, "features", reader.features)
+        object.__setattr__(self, "reader", reader)
 
     @property
     def interval_method(self) -> str:
@@ -115,31 +85,13 @@ class RiskModel:
         """Calibrated score of the average fitting patient."""
         return self.calibration.intercept + self.calibration.slope * self.raw_base_value
 
-    def vector(self, values: Mapping[str, float]) -> Floats:
-        """Order encoded values as this model reads them; NaN where missing or never seen."""
-        x = np.array([values.get(name, np.nan) for name in self.features])
-        for i, codes in self._coded:
-            own = float(x[i])
-            if own == own and codes[int(own)] != codes[int(own)]:  # NaN differs from itself
-                x[i] = np.nan
-        return x
-
     def for_trees(self, X: Floats) -> Floats:
         """Recode categories as the trees were fitted to read them; missing stays missing."""
         X = X.copy()
-        for i, codes in self._coded:
+        for i, codes in self.reader.coded:
             present = ~np.isnan(X[..., i])
             X[..., i][present] = codes[X[..., i][present].astype(np.intp)]
         return X
-
-    def _one_for_trees(self, x: Floats) -> Floats:
-        """The same for a single vector; the request path."""
-        x = x.copy()
-        for i, codes in self._coded:
-            own = float(x[i])
-            if own == own:  # not NaN
-                x[i] = codes[int(own)]
-        return x
 
     def raw_contributions(self, X: Floats) -> Floats:
         """Uncalibrated contributions, shape (n_samples, n_features)."""
@@ -159,57 +111,53 @@ class RiskModel:
             return self.interval.bounds(score)
         return self.interval.bounds(score, self.calibration.slope**2 * self.additive.variance(X))
 
-    def missing_required(self, x: Floats) -> tuple[str, ...]:
-        """Required inputs that a vector lacks; a category never seen in fitting is lacking."""
-        return tuple(self.features[i] for i in self._required_at if np.isnan(x[i]))
-
     def never_seen(self, values: Mapping[str, float]) -> list[str]:
         """Inputs whose category no fitting patient had; they are treated as missing."""
-        return [
-            item.name
-            for item in self.inputs
-            if item.unseen and item.name in values and int(values[item.name]) in item.unseen
-        ]
+        return self.reader.never_seen(values)
 
-    def assess(
-        self, values: Mapping[str, float], unfamiliar: dict[int, bool] | None = None
-    ) -> Answered | Abstained:
+    def vector(self, values: Mapping[str, float]) -> Floats:
+        """Order encoded values as this model reads them; NaN where missing or never seen."""
+        return self.reader.vector(values).x
+
+    def assess(self, patient: Mapping[str, float] | Reading) -> Answered | Abstained:
         """Assess one patient.
 
         Parameters
         ----------
-        values : mapping
-            Encoded values (`models.vocabulary.take`) by feature name; absent means missing.
-        unfamiliar : dict, optional
-            Verdicts of familiarity rules for this very patient, by the rule's `id`; models that
-            share a rule share its verdict.
+        patient : mapping or Reading
+            Encoded values by feature name, absent meaning missing; or a reading of them, which
+            several models that share parts can look at.
         """
-        x = self.vector(values)
-        if missing := self.missing_required(x):
-            return Abstained(MISSING_REQUIRED, missing)
-        verdicts = {} if unfamiliar is None else unfamiliar
-        rule = id(self.familiarity)
-        if rule not in verdicts:
-            verdicts[rule] = self.familiarity.is_unfamiliar(x)
-        if verdicts[rule]:
+        if not isinstance(patient, Reading):
+            patient = Reading(patient)
+        vector = patient.vector(self.reader)
+        if vector.lacking:
+            return Abstained(MISSING_REQUIRED, vector.lacking)
+        familiarity, x = self.familiarity, vector.x
+        if patient.once(familiarity, lambda: familiarity.is_unfamiliar(x)):
             return Abstained(OUT_OF_DISTRIBUTION)
-        raw, variance = self.additive.explain_one(x)
-        raw *= self.additive_weight
+        additive, interval, slope = self.additive, self.interval, self.calibration.slope
+        raw, variance = np.zeros(len(x)), 0.0
+        # The additive part also says how sure a probability is, even where it has no weight.
+        if self.additive_weight or isinstance(interval, GroupInterval):
+            basis = additive.basis
+            columns = patient.once(basis, lambda: basis.columns(x))
+            raw, variance = additive.explain_one(x, columns)
+            raw *= self.additive_weight
         if self.trees_weight:
-            raw += self.trees_weight * self.trees.contributions_of_one(self._one_for_trees(x))
-        contributions = self.calibration.slope * raw
+            raw += self.trees_weight * self.trees.contributions_of_one(vector.for_trees)
+        contributions = slope * raw
         base = self.base_value
         score = base + float(contributions.sum())
         if self.minimum is not None and score < self.minimum:
             return Abstained(OUT_OF_DISTRIBUTION)
         if self.maximum is not None and score > self.maximum:
             return Abstained(OUT_OF_DISTRIBUTION)
-        if isinstance(self.interval, ConformalInterval):
-            at = np.array(score)
-            lower, upper = (float(bound) for bound in self.interval.bounds(at))
+        if isinstance(interval, ConformalInterval):
+            lower, upper = (float(bound) for bound in interval.bounds(np.array(score)))
             return Answered(score, score, base, contributions, lower, upper)
         chance = probability_of_one(score)
-        lower, upper = self.interval.bounds_of_one(chance, self.calibration.slope**2 * variance)
+        lower, upper = interval.bounds_of_one(chance, slope**2 * variance)
         return Answered(score, chance, base, contributions, lower, upper)
 
     def to_document(self) -> dict[str, Any]:

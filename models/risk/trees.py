@@ -141,9 +141,9 @@ class TreeEnsemble:
         bins = np.add.reduceat(above, self._threshold_first, dtype=np.intp)
         own = x[self.used]
         rows = np.where(np.isnan(own), self._missing_row, self._first_row + bins)
-        patterns = np.add.reduce(self._bits[rows], axis=0, dtype=np.int16)
-        index = patterns[self._entry_leaf] * self._entry_width + self._entry_start
-        out[self.used] = np.add.reduceat(self._table[index], self._entry_first)
+        starts = np.add.reduce(self._scaled_bits.take(rows, axis=0), axis=0, dtype=np.uint16)
+        index = starts.take(self._entry_leaf) + self._entry_start
+        out[self.used] = np.add.reduceat(self._table.take(index), self._entry_first)
         return out
 
     def _patterns(self, X: Floats) -> NDArray[np.int64]:
@@ -211,6 +211,11 @@ class TreeEnsemble:
             table[:, 3],
         )
         self._entry_first = np.searchsorted(table[:, 0], np.arange(len(self.used)))
+        # For a single vector: bits times the width of their leaf's table add up to the start of the
+        # pattern's row. The largest, 4095 patterns of 12, still fits 16 bits.
+        widths = np.zeros(len(leaves), dtype=np.uint16)
+        widths[self._entry_leaf] = self._entry_width
+        self._scaled_bits = self._bits.astype(np.uint16) * widths
 
 
 def _leaf_table(value: float, covers: Floats) -> Floats:

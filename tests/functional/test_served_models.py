@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from models.bundle import Bundle, prove, read_bundle
 from models.registry import Registry
 from models.risk.assessment import Answered
+from models.risk.reading import Reading
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary, load_vocabulary
 from tests.lib.properties import LAW
@@ -118,7 +119,9 @@ def test_one_patient_is_answered_as_the_same_patient_in_a_batch(served, name):
     answered = 0
     for i, x in enumerate(X):
         values = {n: float(v) for n, v in zip(model.features, x, strict=True) if not np.isnan(v)}
-        answer = model.assess(values, {id(model.familiarity): False})
+        patient = Reading(values)
+        patient.once(model.familiarity, lambda: False)  # the familiar and the strange alike
+        answer = model.assess(patient)
         if isinstance(answer, Answered):
             answered += 1
             assert answer.score == pytest.approx(score[i], abs=1e-9)

@@ -25,7 +25,8 @@ from models.risk.calibration import (
     linear_calibration,
 )
 from models.risk.intervals import GroupInterval, fit_conformal_interval, fit_group_interval
-from models.risk.risk_model import Input, RiskModel
+from models.risk.reading import Input
+from models.risk.risk_model import RiskModel
 from models.risk.trees import TreeEnsemble
 from models.vocabulary import Vocabulary, load_vocabulary
 

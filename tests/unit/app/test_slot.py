@@ -12,6 +12,7 @@ from app.serving.slot import ServedModel, Slot, load_served_model
 from models.bundle import read_bundle, write_bundle
 from models.errors import BundleRefused
 from models.risk.abstention import Familiarity
+from models.risk.reading import Reading
 from models.vocabulary import Vocabulary
 from tests.lib.risk_models import bundle_files, fitted
 
@@ -41,30 +42,23 @@ def test_a_served_model_carries_the_registrys_words_for_it(served: ServedModel):
 
 
 def test_equal_familiarity_rules_become_one_so_that_a_request_judges_once(served: ServedModel):
-    slot = Slot()
-    slot.replace({"a": served, "b": again(served)})
-    assert slot.models["a"].model.familiarity is slot.models["b"].model.familiarity
+    assert again(served).model.familiarity is again(served).model.familiarity
 
 
 def test_different_familiarity_rules_stay_apart(served: ServedModel):
-    slot = Slot()
-    slot.replace({"a": served, "b": again(served, limit=0.5)})
-    one, other = (slot.models[name].model.familiarity for name in "ab")
+    one, other = again(served).model.familiarity, again(served, limit=0.5).model.familiarity
     assert one is not other
     assert (one.limit, other.limit) == (served.model.familiarity.limit, 0.5)
 
 
 def test_sharing_changes_no_answer(served: ServedModel):
-    slot = Slot()
-    slot.replace({"a": served, "b": again(served)})
     values = {"age": 70.0, "heart_rate": 90.0, "map": 80.0, "resp_rate": 20.0, "temperature": 37.0}
     alone = served.model.assess(values)
-    verdicts: dict[int, bool] = {}
-    for name in "ab":
-        shared = slot.models[name].model.assess(values, verdicts)
+    patient = Reading(values)
+    for _ in range(2):
+        shared = again(served).model.assess(patient)
         np.testing.assert_array_equal(shared.contributions, alone.contributions)
         assert shared.score == alone.score
-    assert len(verdicts) == 1
 
 
 def test_a_request_keeps_the_set_it_took(served: ServedModel):

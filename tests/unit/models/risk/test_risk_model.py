@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from models.errors import BundleRefused
 from models.risk.assessment import Abstained, Answered
 from models.risk.calibration import LinearCalibration
+from models.risk.reading import Reading
 from models.risk.risk_model import RiskModel
 from tests.lib.properties import LAW
 from tests.lib.risk_models import (
@@ -114,9 +115,9 @@ def test_models_that_share_a_rule_share_its_verdict():
     sibling = replace(model, calibration=LinearCalibration(0.1, 0.9))
     ordinary = values_of(np.nanmedian(fitted().X, axis=0))
     for values in (ordinary, ordinary | {"albumin": 200.0}):
-        verdicts = {}
-        first, second = (m.assess(values, verdicts) for m in (model, sibling))
-        assert len(verdicts) == 1
+        patient = Reading(values)
+        first, second = (m.assess(patient) for m in (model, sibling))
+        assert patient.once(model.familiarity, lambda: None) is not None
         for shared, alone in ((first, model.assess(values)), (second, sibling.assess(values))):
             assert type(shared) is type(alone)
             if isinstance(alone, Answered):

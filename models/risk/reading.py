@@ -1,0 +1,149 @@
+"""A patient's values as models read them, worked out once for models that read alike.
+
+Models of one cohort share their inputs, their ramps and knots, and their rule of familiarity. Equal
+parts are made the same object when models are built (`shared`), and one patient's `Reading` keeps
+what was worked out for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+PARTS_KEPT = 256
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of a model.
+
+    Attributes
+    ----------
+    unit, categories
+        As the dictionary had them when the model was fitted; a load refuses a dictionary that
+        has changed under it.
+    tree_codes : tuple of float
+        Number that the trees read for each category; NaN for a category never seen in fitting.
+    unseen : frozenset of int
+        Positions of the categories never seen in fitting.
+    """
+
+    name: str
+    kind: str
+    unit: str | None = None
+    categories: tuple[str, ...] = ()
+    tree_codes: tuple[float, ...] = ()
+    unseen: frozenset[int] = field(init=False, default=frozenset())
+
+    def __post_init__(self) -> None:
+        never = frozenset(i for i, code in enumerate(self.tree_codes) if np.isnan(code))
+        object.__setattr__(self, "unseen", never)
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One patient's values in the order of a model's inputs, NaN where missing.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n_inputs,)
+        As the additive part reads them.
+    for_trees : ndarray, shape (n_inputs,)
+        Categories recoded as the trees were fitted to read them.
+    lacking : tuple of str
+        Required inputs that are missing; a category never seen in fitting is missing.
+    """
+
+    x: Floats
+    for_trees: Floats
+    lacking: tuple[str, ...]
+
+
+class Reader:
+    """Orders and recodes values for models with these inputs."""
+
+    def __init__(self, inputs: tuple[Input, ...], required: tuple[str, ...]) -> None:
+        self.features = tuple(item.name for item in inputs)
+        self.coded = tuple(
+            (i, np.array(m.tree_codes)) for i, m in enumerate(inputs) if m.tree_codes
+        )
+        self._categories = tuple((i, m.tree_codes) for i, m in enumerate(inputs) if m.tree_codes)
+        self._with_unseen = tuple(item for item in inputs if item.unseen)
+        self._required = tuple(name for name in self.features if name in required)
+
+    def vector(self, values: Mapping[str, float]) -> Vector:
+        """Read encoded values; absent ones are missing."""
+        own = [values.get(name, np.nan) for name in self.features]
+        recoded = list(own)
+        for i, codes in self._categories:
+            value = own[i]
+            if value == value:  # NaN differs from itself
+                recoded[i] = codes[int(value)]
+                if recoded[i] != recoded[i]:
+                    own[i] = np.nan
+        lacking: tuple[str, ...] = ()
+        if self._required:
+            unseen = self.never_seen(values)
+            lacking = tuple(n for n in self._required if n not in values or n in unseen)
+        return Vector(np.array(own), np.array(recoded), lacking)
+
+    def never_seen(self, values: Mapping[str, float]) -> list[str]:
+        """Inputs whose category no fitting patient had; they are treated as missing."""
+        return [
+            item.name
+            for item in self._with_unseen
+            if item.name in values and int(values[item.name]) in item.unseen
+        ]
+
+
+@lru_cache(PARTS_KEPT)
+def reader_of(inputs: tuple[Input, ...], required: tuple[str, ...]) -> Reader:
+    """The reader of these inputs; equal inputs get the same one."""
+    return Reader(inputs, required)
+
+
+class Reading:
+    """One patient's values, and what shared parts of models have made of them so far.
+
+    Parameters
+    ----------
+    values : mapping
+        Encoded values (`models.vocabulary.take`) by feature name; absent means missing.
+
+    Examples
+    --------
+    The second model that shares the part finds the work done:
+
+    >>> part, reading = object(), Reading({"age": 71.0})
+    >>> reading.once(part, lambda: 2 + 2), reading.once(part, lambda: 5)
+    (4, 4)
+    """
+
+    __slots__ = ("_known", "values")
+
+    def __init__(self, values: Mapping[str, float]) -> None:
+        self.values = values
+        # By identity: parts are shared objects, and the models that hold them outlive the reading.
+        self._known: dict[int, Any] = {}
+
+    def vector(self, reader: Reader) -> Vector:
+        """The values as a reader orders them."""
+        known: Vector | None = self._known.get(id(reader))
+        if known is None:
+            known = self._known[id(reader)] = reader.vector(self.values)
+        return known
+
+    def once(self, part: object, work: Callable[[], T]) -> T:
+        """What a part makes of this patient, worked out when first asked."""
+        key = id(part)
+        if key not in self._known:
+            self._known[key] = work()
+        found: T = self._known[key]
+        return found
