@@ -10,8 +10,9 @@ export PORT VAR_DIR DEMO_ONCE
 demo: .venv/installed
 	@$(BIN)/risk-serve demo
 
+# A test file on each core; `.venv/bin/pytest FILE` runs one alone.
 test: .venv/installed check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 # Everything that needs no running parts: format, lint, types, import contracts.
 check: .venv/installed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -25,13 +26,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder with SUPPORT fetched, every icu-review outcome trained and promoted.
 
     `RISK_TESTS_TRAINED` names such a folder to be used again, which spares a developer the minutes
-    between two runs.
+    between two runs. Test processes that run side by side train once: the first does, the others
+    wait for it.
     """
     if given := os.environ.get("RISK_TESTS_TRAINED"):
         return Path(given)
-    var = tmp_path_factory.mktemp("trained") / "var"
-    run_command("risk-train", "fetch", "support2", var=var)
-    run_command("risk-train", "run", "icu-review", "--promote", "--json", var=var)
+    own = tmp_path_factory.getbasetemp()
+    together = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    var, done = together / "trained", together / "trained.done"
+    with (together / "trained.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            run_command("risk-train", "fetch", "support2", var=var)
+            run_command("risk-train", "run", "icu-review", "--promote", "--json", var=var)
+            done.touch()
     return var
 
 
