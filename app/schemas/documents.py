@@ -182,6 +182,28 @@ class AssessmentAnswer(Document):
     deidentification: Deidentification
 
 
+class MovedInput(Document):
+    """One input's part in a change of risk."""
+
+    feature: str
+    before: float | str | bool | None = Field(description="Null where it was missing or not read.")
+    after: float | str | bool | None
+    changed: bool = Field(description="Whether the value differs, not only what it counts.")
+    change: float = Field(description="Difference of the contributions.")
+
+
+class RiskChange(Document):
+    """What moved a score since the answer before; `base_value` and `features` add up to `score`."""
+
+    since: str = Field(description="The assessment that it is compared with.")
+    same_model: bool
+    score: float = Field(description="In log-odds, or in the outcome's unit.")
+    probability: float | None = None
+    value: float | None = None
+    base_value: float
+    features: list[MovedInput]
+
+
 class RiskOverTime(Document):
     """One outcome's answer at one assessment of an episode."""
 
@@ -193,6 +215,7 @@ class RiskOverTime(Document):
     value: float | None = None
     band: str | None = None
     reason: str | None = None
+    change: RiskChange | None = None
 
 
 class EpisodeDocument(Document):

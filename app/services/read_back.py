@@ -12,6 +12,7 @@ from app.access_log import Actor, Touched
 from app.access_log.seal import READ_ASSESSMENT, READ_EPISODE
 from app.deid import is_pseudonym
 from app.services.parts import Parts
+from app.services.trajectory import trajectory
 
 
 async def read_assessment(assessment_id: str, actor: Actor, parts: Parts) -> bytes | None:
@@ -69,26 +70,8 @@ async def read_episode(
     return {
         "episode_id": episode_ids[0],
         "assessments": answers,
-        "trajectory": _trajectory(answers),
+        "trajectory": trajectory(answers),
     }
-
-
-def _trajectory(answers: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Each outcome's answers over the episode, in the order of the assessments."""
-    path: dict[str, list[dict[str, Any]]] = {}
-    for answer in answers:
-        for outcome in answer["outcomes"]:
-            point = {
-                "assessment_id": answer["assessment_id"],
-                "branch_point": answer["branch_point"],
-                "index_time": answer["index_time"],
-                "status": outcome["status"],
-            }
-            for figure in ("probability", "value", "band", "reason"):
-                if figure in outcome:
-                    point[figure] = outcome[figure]
-            path.setdefault(outcome["outcome"], []).append(point)
-    return path
 
 
 async def _log(touched: Touched, subject_id: str | None, actor: Actor, parts: Parts) -> None:

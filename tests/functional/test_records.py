@@ -169,6 +169,13 @@ def test_an_episode_is_its_assessments_in_time_order_with_each_outcomes_path(
         if outcome["outcome"] == "death_180d"
     ]
     assert path[0]["probability"] != path[1]["probability"]
+    assert "change" not in path[0]
+    moved = path[1]["change"]
+    assert moved["since"] == noon["assessment_id"]
+    parts = moved["base_value"] + sum(feature["change"] for feature in moved["features"])
+    assert parts == pytest.approx(moved["score"], abs=1e-6)
+    pulse = next(feature for feature in moved["features"] if feature["feature"] == "heart_rate")
+    assert (pulse["before"], pulse["after"]) == (150, measured["heart_rate"])
     (at_surgery,) = document["trajectory"]["death_30d"]
     assert (at_surgery["branch_point"], at_surgery["status"]) == ("surgery-decision", "abstained")
     assert at_surgery["reason"] == "no_model"
