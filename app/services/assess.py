@@ -133,7 +133,7 @@ def _attributions(
     """Every input of the model, largest magnitude first, missing ones included."""
     reader, contributions = served.model.reader, answer.contributions.tolist()
     shown = patient.once(
-        reader.features, lambda: _shown(served.model.inputs, patient.values, vocabulary)
+        reader, "shown", lambda: _shown(served.model.inputs, patient.values, vocabulary)
     )
     found = []
     for i in np.argsort(-np.abs(answer.contributions), kind="stable").tolist():

@@ -119,6 +119,36 @@ class Familiarity:
                 return True
         return self.distance(x) > self.limit
 
+    def likely(self, x: Floats, deviations: Floats) -> dict[int, Floats]:
+        """Values that each missing numeric input may have, given those that are known.
+
+        The normal scores of the fitting patients are taken as jointly normal, so a missing one is
+        normal given the known ones (a Gaussian copula).
+
+        Parameters
+        ----------
+        deviations : ndarray, shape (k,)
+            How many conditional standard deviations of the normal score above its mean.
+
+        Returns
+        -------
+        mapping of int to ndarray, shape (k,)
+            Column of `x` to its values there, within the range of the fitting patients.
+        """
+        scores = self._scores(x)
+        missing = np.flatnonzero(np.isnan(scores))
+        known = ~np.isnan(scores)
+        with_known = self.correlation[np.ix_(missing, known)]
+        weights = with_known @ self._inverse_of(known.tobytes())
+        mean = weights @ scores[known]
+        deviation = np.sqrt(np.maximum(1.0 - (weights * with_known).sum(axis=1), 0.0))
+        return {
+            int(self.columns[i]): np.interp(
+                mean[n] + deviation[n] * deviations, *self.knots[i][::-1]
+            )
+            for n, i in enumerate(missing)
+        }
+
     def _scores(self, x: Floats) -> Floats:
         return self._line.scores(x[self.columns])
 

@@ -73,6 +73,20 @@ class Basis:
         values[missing] = np.broadcast_to(self.mean, own.shape)[missing]
         return np.where(self._is_indicator, missing, values) - self.mean
 
+    def measured(self, at: NDArray[np.intp], own: Floats) -> Floats:
+        """Centred values of some columns, shape (k,), each for a measured value of its input.
+
+        Parameters
+        ----------
+        at : ndarray of int, shape (k,)
+            Columns; one may be named many times.
+        own : ndarray, shape (k,)
+            The value of the column's input, never NaN.
+        """
+        ramp = np.clip((own - self.start[at]) / self._width[at], 0.0, 1.0)
+        values = np.where(self._is_ramp[at], ramp, own == self.start[at])
+        return np.where(self._is_indicator[at], 0.0, values) - self.mean[at]
+
 
 @dataclass(frozen=True, slots=True)
 class AdditiveModel:

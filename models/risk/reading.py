@@ -122,7 +122,7 @@ class Reading:
     The second model that shares the part finds the work done:
 
     >>> part, reading = object(), Reading({"age": 71.0})
-    >>> reading.once(part, lambda: 2 + 2), reading.once(part, lambda: 5)
+    >>> reading.once(part, "sum", lambda: 2 + 2), reading.once(part, "sum", lambda: 5)
     (4, 4)
     """
 
@@ -131,18 +131,15 @@ class Reading:
     def __init__(self, values: Mapping[str, float]) -> None:
         self.values = values
         # By identity: parts are shared objects, and the models that hold them outlive the reading.
-        self._known: dict[int, Any] = {}
+        self._known: dict[tuple[int, str], Any] = {}
 
     def vector(self, reader: Reader) -> Vector:
         """The values as a reader orders them."""
-        known: Vector | None = self._known.get(id(reader))
-        if known is None:
-            known = self._known[id(reader)] = reader.vector(self.values)
-        return known
+        return self.once(reader, "vector", lambda: reader.vector(self.values))
 
-    def once(self, part: object, work: Callable[[], T]) -> T:
-        """What a part makes of this patient, worked out when first asked."""
-        key = id(part)
+    def once(self, part: object, question: str, work: Callable[[], T]) -> T:
+        """What a part answers to a question about this patient, worked out when first asked."""
+        key = id(part), question
         if key not in self._known:
             self._known[key] = work()
         found: T = self._known[key]

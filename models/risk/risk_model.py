@@ -134,14 +134,14 @@ class RiskModel:
         if vector.lacking:
             return Abstained(MISSING_REQUIRED, vector.lacking)
         familiarity, x = self.familiarity, vector.x
-        if patient.once(familiarity, lambda: familiarity.is_unfamiliar(x)):
+        if patient.once(familiarity, "unfamiliar", lambda: familiarity.is_unfamiliar(x)):
             return Abstained(OUT_OF_DISTRIBUTION)
         additive, interval, slope = self.additive, self.interval, self.calibration.slope
         raw, variance = np.zeros(len(x)), 0.0
         # The additive part also says how sure a probability is, even where it has no weight.
         if self.additive_weight or isinstance(interval, GroupInterval):
             basis = additive.basis
-            columns = patient.once(basis, lambda: basis.columns(x))
+            columns = patient.once(basis, "columns", lambda: basis.columns(x))
             raw, variance = additive.explain_one(x, columns)
             raw *= self.additive_weight
         if self.trees_weight:

@@ -146,6 +146,51 @@ class TreeEnsemble:
         out[self.used] = np.add.reduceat(self._table.take(index), self._entry_first)
         return out
 
+    def change_of_score(self, x: Floats, features: NDArray[np.intp], values: Floats) -> Floats:
+        """How the raw output of one vector would move, were one of its inputs another.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n_features,)
+        features : ndarray of int, shape (k,)
+            Which input is changed; one may be named many times.
+        values : ndarray, shape (k,)
+            To what.
+
+        Returns
+        -------
+        ndarray, shape (k,)
+            Each change alone, in the model's raw unit; 0 for an input that no tree reads.
+        """
+        moved = np.zeros(len(values))
+        position = np.full(self.n_features, -1, dtype=np.intp)
+        position[self.used] = np.arange(len(self.used))
+        read = np.flatnonzero(position[features] >= 0)
+        if not read.size:
+            return moved
+        own = position[features[read]]
+        before = np.array(
+            [self._row(int(i), float(x[self.used[i]])) for i in range(len(self.used))]
+        )
+        pairs = zip(own, values[read], strict=True)
+        after = np.array([self._row(int(i), float(value)) for i, value in pairs])
+        patterns = np.add.reduce(self._bits.take(before, axis=0), axis=0, dtype=np.int16)
+        changed = self._bits.take(after, axis=0)
+        changed -= self._bits.take(before[own], axis=0)
+        changed += patterns
+        reached = (changed == self._all_bits) @ self._leaf_value
+        moved[read] = reached - (patterns == self._all_bits) @ self._leaf_value
+        return moved
+
+    def _row(self, position: int, value: float) -> int:
+        """The row of bits for one value of a feature, given by its position among those used."""
+        if value != value:  # NaN
+            return int(self._missing_row[position])
+        first = self._threshold_first[position]
+        stop = (*self._threshold_first[1:], len(self._thresholds))[position]
+        own = self._thresholds[first:stop]
+        return int(self._first_row[position] + np.searchsorted(own, value, side="left"))
+
     def _patterns(self, X: Floats) -> NDArray[np.int64]:
         patterns = np.zeros((len(X), self._bits.shape[1]), dtype=np.int64)
         for position, feature in enumerate(self.used):
@@ -216,6 +261,8 @@ class TreeEnsemble:
         widths = np.zeros(len(leaves), dtype=np.uint16)
         widths[self._entry_leaf] = self._entry_width
         self._scaled_bits = self._bits.astype(np.uint16) * widths
+        self._all_bits = np.array([(1 << len(leaf.conditions)) - 1 for leaf in leaves], np.int16)
+        self._leaf_value = np.array([leaf.value for leaf in leaves])
 
 
 def _leaf_table(value: float, covers: Floats) -> Floats:

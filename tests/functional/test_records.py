@@ -112,8 +112,8 @@ def test_a_line_of_a_batch_is_read_back_byte_for_byte(client: httpx.Client, meas
 @pytest.mark.parametrize(
     "identifier",
     [
-        new_identifier(NOW_US),
-        new_identifier(0),
+        pytest.param(new_identifier(NOW_US), id="one made now"),
+        pytest.param(new_identifier(0), id="one made in 1970"),
         "00000000-0000-0000-0000-000000000000",
         "6fa459ea-ee8a-4ca4-894e-db77e160355e",
         TEST_NUMBER,

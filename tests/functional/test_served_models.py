@@ -120,7 +120,9 @@ def test_one_patient_is_answered_as_the_same_patient_in_a_batch(served, name):
     for i, x in enumerate(X):
         values = {n: float(v) for n, v in zip(model.features, x, strict=True) if not np.isnan(v)}
         patient = Reading(values)
-        patient.once(model.familiarity, lambda: False)  # the familiar and the strange alike
+        patient.once(
+            model.familiarity, "unfamiliar", lambda: False
+        )  # the familiar and the strange alike
         answer = model.assess(patient)
         if isinstance(answer, Answered):
             answered += 1

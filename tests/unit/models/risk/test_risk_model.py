@@ -117,7 +117,7 @@ def test_models_that_share_a_rule_share_its_verdict():
     for values in (ordinary, ordinary | {"albumin": 200.0}):
         patient = Reading(values)
         first, second = (m.assess(patient) for m in (model, sibling))
-        assert patient.once(model.familiarity, lambda: None) is not None
+        assert patient.once(model.familiarity, "unfamiliar", lambda: None) is not None
         for shared, alone in ((first, model.assess(values)), (second, sibling.assess(values))):
             assert type(shared) is type(alone)
             if isinstance(alone, Answered):
