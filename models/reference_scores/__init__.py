@@ -13,6 +13,11 @@ and intercept are at hand, its spline terms are not, and it reads the English de
 from __future__ import annotations
 
 from models.reference_scores.catalogue import SCORES
+from models.reference_scores.comprehensive_complication_index import (
+    comprehensive_complication_index,
+)
+from models.reference_scores.days_at_home import days_alive_out_of_hospital, days_at_home
+from models.reference_scores.kdigo import kdigo_creatinine_stage, kdigo_stage, kdigo_urine_stage
 from models.reference_scores.news2 import News2, news2
 from models.reference_scores.possum import (
     p_possum_mortality,
@@ -42,6 +47,12 @@ __all__ = [
     "Scored",
     "SortMorbidity",
     "SurgicalApgar",
+    "comprehensive_complication_index",
+    "days_alive_out_of_hospital",
+    "days_at_home",
+    "kdigo_creatinine_stage",
+    "kdigo_stage",
+    "kdigo_urine_stage",
     "news2",
     "p_possum_mortality",
     "possum_morbidity",
