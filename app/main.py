@@ -42,6 +42,7 @@ from app.serving.follower import Follower
 from app.serving.memory import settle_memory
 from app.serving.slot import ServedModel, Slot
 from app.settings import Settings, is_loopback
+from models.reference_scores import refuse_unknown_scores
 from models.tripwire import find_identifiers
 from models.vocabulary import Vocabulary, load_vocabulary
 from monitoring.keyring import LEDGER, Keyring, KeysInvalid, load_keyring
@@ -120,6 +121,7 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
         When callers could not be authenticated where they must be.
     """
     vocabulary = load_vocabulary(settings.content)
+    refuse_unknown_scores(vocabulary)
     metrics = Metrics(vocabulary, (*REASONS, RATE))
     configure_logging(settings.log_level, metrics, _names(settings))
     parts = _parts(settings, keyring, vocabulary, metrics)

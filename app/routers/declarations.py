@@ -52,7 +52,7 @@ def branch_point_document(
         "hook": point.hook,
         "intended_purpose": point.intended_purpose,
         "who": point.who,
-        "fallback": point.fallback,
+        "reference_scores": list(point.reference_scores),
         "required": list(point.required),
         "optional": list(point.optional),
         "outcomes": outcomes,

@@ -98,6 +98,41 @@ class ModelReference(Document):
     training_data: Literal["real", "synthetic"]
 
 
+class Reference(Document):
+    """What a published score says of the same outcome."""
+
+    score: str
+    title: Text
+    probability: Probability | None = Field(description="Null when inputs leave a range.")
+    lowest: Probability
+    highest: Probability
+    missing: list[str]
+    same_definition: bool = Field(description="Whether its event and window are the outcome's.")
+    note: str
+    source: str
+
+
+class PointsScore(Document):
+    """A published score that counts points and has no probability."""
+
+    score: str
+    title: Text
+    source: str
+    lowest: float | None = None
+    highest: float | None = Field(None, description="Equal to `lowest` when it is certain.")
+    band: str | None = None
+    reason: Literal["outside_definition", "missing_required"] | None = None
+    missing: list[str]
+
+
+class WorthMeasuring(Document):
+    """A missing input, and how much it is expected to tell."""
+
+    feature: str
+    outcome: str = Field(description="About which it is expected to tell most.")
+    expected_information: float = Field(ge=0, description="In bits.")
+
+
 class BinaryOutcome(Document):
     """A calibrated probability."""
 
@@ -114,6 +149,25 @@ class BinaryOutcome(Document):
     base_value: float
     attributions: list[Attribution]
     model: ModelReference
+    reference: Reference | None = None
+
+
+class FallbackOutcome(Document):
+    """A published score's probability where no model answers; its points are the attributions."""
+
+    outcome: str
+    kind: Literal["binary"]
+    status: Literal["fallback"]
+    reason: Literal["missing_required", "out_of_distribution", "no_model"]
+    features: list[str] | None = None
+    horizon_days: int | None
+    probability: Probability
+    log_odds: float
+    band: str
+    link: Literal["logit"]
+    base_value: float
+    attributions: list[Attribution]
+    reference: Reference
 
 
 class NumericOutcome(Document):
@@ -141,6 +195,7 @@ class AbstainedOutcome(Document):
     status: Literal["abstained"]
     reason: Literal["missing_required", "out_of_distribution", "no_model"]
     features: list[str] | None = None
+    reference: Reference | None = Field(None, description="A range, from what is known.")
 
 
 class Warned(Document):
@@ -175,8 +230,12 @@ class AssessmentAnswer(Document):
     index_time: AwareDatetime
     status: Literal["answered", "partial", "abstained"]
     decision_support_only: Literal[True]
-    outcomes: list[BinaryOutcome | NumericOutcome | AbstainedOutcome]
+    outcomes: list[BinaryOutcome | NumericOutcome | FallbackOutcome | AbstainedOutcome]
     missing: list[str]
+    measure_next: list[WorthMeasuring] | None = Field(None, description="When asked for.")
+    reference_scores: list[PointsScore] | None = Field(
+        None, description="When asked for, or when a model did not answer."
+    )
     warnings: list[Warned]
     suggestions: list[Suggestion]
     deidentification: Deidentification
@@ -344,7 +403,7 @@ class BranchPointDocument(Document):
     hook: str
     intended_purpose: str
     who: str
-    fallback: str | None
+    reference_scores: list[str]
     required: list[str]
     optional: list[str]
     outcomes: list[DeclaredOutcome]

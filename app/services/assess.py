@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 
 from app.deid import POLICY_VERSION, Deidentified
+from app.services.reference import References
 from app.serving.slot import ServedModel
 from models.risk.assessment import NO_MODEL, Abstained, Answered
+from models.risk.measure_next import information_of_missing
 from models.risk.reading import Input, Reading
 from models.vocabulary import BranchPoint, Intake, Vocabulary
 
 Shown = tuple[str, float | str | bool | None, str | None]
-ANSWERED, ABSTAINED, PARTIAL = "answered", "abstained", "partial"
+ANSWERED, FALLBACK, ABSTAINED, PARTIAL = "answered", "fallback", "abstained", "partial"
+MEASURE_NEXT, REFERENCE = "measure_next", "reference"
 
 
 def assess(
@@ -43,21 +46,33 @@ def assess(
     used: set[str] = set()
     unseen: set[str] = set()
     patient = Reading(intake.values)
+    references = References(point, intake.values, vocabulary)
+    compare = REFERENCE in request.include
+    given: list[tuple[ServedModel, Answered]] = []
     for name in request.outcomes or point.outcomes:
         model = served.get(f"{point.id}.{name}")
         if model is None:
-            outcomes.append(_abstained(name, Abstained(NO_MODEL), vocabulary))
+            nobody = Abstained(NO_MODEL)
+            outcomes.append(_without_model(name, nobody, references, point, vocabulary))
             continue
         used.update(model.model.features)
         unseen.update(model.model.never_seen(intake.values))
-        outcomes.append(_outcome(name, model, patient, point, vocabulary))
+        answer = model.model.assess(patient)
+        if isinstance(answer, Abstained):
+            outcomes.append(_without_model(name, answer, references, point, vocabulary))
+            continue
+        given.append((model, answer))
+        body = _outcome(name, model, answer, patient, point, vocabulary)
+        if compare and (reference := references.beside(name)) is not None:
+            body["reference"] = reference
+        outcomes.append(body)
     statuses = {outcome["status"] for outcome in outcomes}
-    return {
+    document = {
         "assessment_id": assessment_id,
         "episode_id": request.episode_id,
         "branch_point": point.id,
         "index_time": _rfc3339(request),
-        "status": statuses.pop() if len(statuses) == 1 else PARTIAL,
+        "status": _overall(statuses),
         "decision_support_only": True,
         "outcomes": outcomes,
         "missing": [
@@ -73,6 +88,33 @@ def assess(
             "set_aside": len(intake.set_aside),
         },
     }
+    if MEASURE_NEXT in request.include:
+        document["measure_next"] = _worth_measuring(given, patient)
+    if point.reference_scores and (compare or statuses != {ANSWERED}):
+        document["reference_scores"] = references.points()
+    return document
+
+
+def _overall(statuses: set[str]) -> str:
+    """All answered by models, none answered at all, or something between."""
+    if statuses in ({ANSWERED}, {ABSTAINED}):
+        return next(iter(statuses))
+    return PARTIAL
+
+
+def _worth_measuring(
+    given: Sequence[tuple[ServedModel, Answered]], patient: Reading
+) -> list[dict[str, Any]]:
+    """Missing inputs by the most that any is expected to tell about an outcome."""
+    most: dict[str, tuple[float, str]] = {}
+    for served, answer in given:
+        for feature, bits in information_of_missing(served.model, patient, answer).items():
+            if bits > most.get(feature, (0.0, ""))[0]:
+                most[feature] = bits, served.model.outcome
+    return [
+        {"feature": feature, "outcome": outcome, "expected_information": bits}
+        for feature, (bits, outcome) in sorted(most.items(), key=lambda m: (-m[1][0], m[0]))
+    ]
 
 
 def _rfc3339(request: Deidentified) -> str:
@@ -82,14 +124,12 @@ def _rfc3339(request: Deidentified) -> str:
 def _outcome(
     name: str,
     served: ServedModel,
+    answer: Answered,
     patient: Reading,
     point: BranchPoint,
     vocabulary: Vocabulary,
 ) -> dict[str, Any]:
     model = served.model
-    answer = model.assess(patient)
-    if isinstance(answer, Abstained):
-        return _abstained(name, answer, vocabulary)
     outcome = vocabulary.outcomes[name]
     body: dict[str, Any] = {
         "outcome": name,
@@ -164,15 +204,33 @@ def _shown(
     return found
 
 
-def _abstained(name: str, answer: Abstained, vocabulary: Vocabulary) -> dict[str, Any]:
+def _without_model(
+    name: str,
+    answer: Abstained,
+    references: References,
+    point: BranchPoint,
+    vocabulary: Vocabulary,
+) -> dict[str, Any]:
+    """A published score in the model's place, or an abstention with what is known of the score."""
+    outcome = vocabulary.outcomes[name]
     body: dict[str, Any] = {
         "outcome": name,
-        "kind": vocabulary.outcomes[name].kind,
+        "kind": outcome.kind,
         "status": ABSTAINED,
         "reason": answer.reason,
     }
     if answer.features:
         body["features"] = list(answer.features)
+    if (instead := references.instead(name)) is not None:
+        bands = point.outcomes[name]
+        band = None if bands is None else bands.band(instead["probability"])
+        return body | instead | {
+            "status": FALLBACK,
+            "horizon_days": outcome.horizon_days,
+            "band": band,
+        }  # fmt: skip
+    if (reference := references.beside(name)) is not None:
+        body["reference"] = reference
     return body
 
 

@@ -12,7 +12,7 @@ and intercept are at hand, its spline terms are not, and it reads the English de
 
 from __future__ import annotations
 
-from models.reference_scores.catalogue import SCORES
+from models.reference_scores.catalogue import SCORES, refuse_unknown_scores
 from models.reference_scores.comprehensive_complication_index import (
     comprehensive_complication_index,
 )
@@ -62,6 +62,7 @@ __all__ = [
     "qsofa",
     "rcri",
     "rcri_risks",
+    "refuse_unknown_scores",
     "revised_trauma_score",
     "shock_index",
     "sort",

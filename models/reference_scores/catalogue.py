@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from models.errors import ContentInvalid
 from models.reference_scores.news2 import NEWS2
 from models.reference_scores.possum import P_POSSUM, POSSUM, POSSUM_MORTALITY
 from models.reference_scores.qsofa import QSOFA
@@ -16,6 +17,7 @@ from models.reference_scores.sort import SORT
 from models.reference_scores.sort_morbidity import SORT_MORBIDITY
 from models.reference_scores.surgical_apgar import SURGICAL_APGAR
 from models.reference_scores.triss import TRISS
+from models.vocabulary import Vocabulary
 
 SCORES: Mapping[str, ReferenceScore] = MappingProxyType(
     {
@@ -40,3 +42,27 @@ SCORES: Mapping[str, ReferenceScore] = MappingProxyType(
         )
     }
 )
+
+
+def refuse_unknown_scores(vocabulary: Vocabulary) -> None:
+    """Refuse a branch point that declares a score which is not here, or cannot read its inputs.
+
+    Raises
+    ------
+    ContentInvalid
+        Naming the branch point and the rule that does not hold.
+    """
+    for point in vocabulary.branch_points.values():
+        for name in point.reference_scores:
+            if name not in SCORES:
+                known = ", ".join(SCORES)
+                raise ContentInvalid(
+                    f"{point.id}.toml", "reference_scores", f"`{name}` is not one of: {known}"
+                )
+            lacking = [f for f in SCORES[name].features if f not in point.features]
+            if lacking:
+                raise ContentInvalid(
+                    f"{point.id}.toml",
+                    f"reference score `{name}`",
+                    f"reads what is no input here: {', '.join(lacking)}",
+                )

@@ -24,7 +24,7 @@ SCHEMA = {
     "who": Key(str, required=True),
     "regulatory_note": Key(str, required=True),
     "switchable": Key(bool, required=True),
-    "fallback": Key(str),
+    "reference_scores": Key(list),
     "required": Key(list, required=True),
     "optional": Key(list, required=True),
     "maximum_age_hours": Key(dict),
@@ -90,6 +90,8 @@ class BranchPoint:
         Every input that may be sent here, required ones first.
     derived : tuple of str
         Those of them that can follow from another one.
+    reference_scores : tuple of str
+        Published scores that stand beside a model's answer or in its place, in order of preference.
     """
 
     id: str
@@ -103,7 +105,7 @@ class BranchPoint:
     who: str
     regulatory_note: str
     switchable: bool
-    fallback: str | None
+    reference_scores: tuple[str, ...]
     required: tuple[str, ...]
     optional: tuple[str, ...]
     features: tuple[str, ...]
@@ -188,7 +190,7 @@ def _branch_point(
                 "intended_purpose", "who", "regulatory_note", "switchable",
             )
         },
-        fallback=values.get("fallback"),
+        reference_scores=row.strings("reference_scores") if "reference_scores" in values else (),
         required=required,
         optional=optional,
         features=required + optional,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from models.reference_scores import SCORES, ReferenceScore
+from models.errors import ContentInvalid
+from models.reference_scores import SCORES, ReferenceScore, refuse_unknown_scores
 from models.reference_scores.items import FirstKnown, Flag, Item, Level, Number
 from models.reference_scores.triss import EQUATIONS
 from models.vocabulary import load_vocabulary
@@ -75,8 +78,20 @@ def test_only_sort_means_exactly_what_the_product_means():
     assert exact == [("sort", "death_30d")]
 
 
-def test_every_fallback_of_a_branch_point_is_a_score_that_can_be_read_there():
-    for point in VOCABULARY.branch_points.values():
-        if point.fallback is not None:
-            score = SCORES[point.fallback]
-            assert set(score.features) & set(point.features), point.id
+def test_every_score_of_a_branch_point_is_known_and_reads_inputs_of_it():
+    refuse_unknown_scores(VOCABULARY)
+    assert any(point.reference_scores for point in VOCABULARY.branch_points.values())
+
+
+@pytest.mark.parametrize(
+    ("point", "scores", "refusal"),
+    [
+        ("ward-round", ("news3",), "`news3` is not one of: sort, "),
+        ("trauma-alert", ("news2",), "reference score `news2`: reads what is no input here: "),
+    ],
+)
+def test_a_branch_point_with_a_score_that_cannot_be_read_is_refused(point, scores, refusal):
+    wrong = replace(VOCABULARY.branch_points[point], reference_scores=scores)
+    points = {**VOCABULARY.branch_points, point: wrong}
+    with pytest.raises(ContentInvalid, match=f"^{point}.toml: .*{refusal}"):
+        refuse_unknown_scores(replace(VOCABULARY, branch_points=points))

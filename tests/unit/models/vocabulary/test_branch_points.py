@@ -20,7 +20,7 @@ intended_purpose = "It is decision support only."
 who = "Pain physician"
 regulatory_note = "Proposal"
 switchable = true
-fallback = "sort"
+reference_scores = ["sort"]
 required = ["age"]
 optional = ["sex", "creatinine"]
 
