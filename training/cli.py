@@ -40,6 +40,7 @@ from training.export import (
     trusted_keys,
     write_export,
 )
+from training.pathway.command import chosen_parameters, print_visits, simulate_to
 from training.sources.fetch import fetch as fetch_cohort
 from training.sources.source import Source, load_source, source_names
 
@@ -125,8 +126,7 @@ def rows(
     trusted: Trusted = None,
 ) -> None:
     """Print patients as NDJSON: the request the service would be sent, labels, comparators."""
-    if hasattr(signal, "SIGPIPE"):  # `risk-train rows … | head` closes the pipe: end as cat does
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    _end_as_cat_does()
     vocabulary = load_vocabulary(content)
     mapping, readable = _admit(source, file, vocabulary, var, keys, trusted)
     chosen = (
@@ -149,6 +149,45 @@ def rows(
             "comparators": row.comparators,
         }
         print(json.dumps(line, ensure_ascii=False))
+
+
+@app.command()
+def simulate(
+    episodes: Annotated[int, typer.Option(min=1, help="How many episodes.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same episodes.")] = 2026,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder; default: cohorts/pathway in --var.")
+    ] = None,
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="Switch on a named change; may be repeated.")
+    ] = None,
+    hospital: Annotated[
+        list[str] | None, typer.Option(help="Only this hospital; may be repeated.")
+    ] = None,
+    ndjson: Annotated[
+        bool, typer.Option("--ndjson", help="Print each visit as a request, and write nothing.")
+    ] = False,
+    var: Var = DEFAULT_VAR,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate episodes through the nine branch points, with the true risk of every outcome.
+
+    It exercises the machinery; it proves nothing about patients.
+    """
+    parameters = chosen_parameters(scenario or (), hospital or ())
+    if ndjson:
+        _end_as_cat_does()
+        print_visits(parameters, seed, episodes, print)
+        return
+    folder = out or var / "cohorts" / "pathway"
+    with _progress() as bars:
+        task = bars.add_task("simulating", total=episodes)
+        written = simulate_to(parameters, seed, episodes, folder, partial(bars.advance, task))
+    if as_json:
+        print(json.dumps({"folder": str(folder), "rows": written}))
+        return
+    for name, count in written.items():
+        tell.print(f"{folder / name}.parquet: {count} rows", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -403,6 +442,11 @@ def _admit(
 
 def _file(source: Source, given: Readable | None, var: Path) -> Readable:
     return given if given is not None else fetch_cohort(source, var / "cohorts")
+
+
+def _end_as_cat_does() -> None:
+    if hasattr(signal, "SIGPIPE"):  # `risk-train rows … | head` closes the pipe
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 @contextmanager
