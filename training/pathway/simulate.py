@@ -27,7 +27,7 @@ from training.pathway.patients import (
 from training.pathway.record import Record, Scene
 from training.pathway.truth import ALERT, BEFORE
 
-BLOCK = 2048
+BLOCK = 4096
 VISITS_PER_EPISODE = 64
 UNIT = {
     "surgery-decision": "clinic", "preoperative-clinic": "preoperative-clinic",

@@ -6,7 +6,7 @@ by the backward recursion
     V_0 = value at the end,   V_d(s) = sum over s' of P(s, s') V_{d-1}(s')
 
 where a complication that happens ends the recursion with 1 and death ends it with 0 (or with 1 where
-death counts). Quantities of a whole stay by solving (I - Q) x = r over the states of the stay.
+death counts); long horizons by powers of the daily matrix. Quantities of a whole stay by solving (I - Q) x = r over the states of the stay.
 
 A table has a row per state and two more: `BEFORE`, planned or in the trauma bay, where the start is
 still to come and takes no time; and `ALERT`, before the trauma bay.
@@ -14,7 +14,7 @@ still to come and takes no time; and `ALERT`, before the trauma bay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -133,23 +133,43 @@ def _long_run(
     parameters: Parameters, patients: Patients, chain: Chain
 ) -> tuple[dict[int, Floats], dict[str, Floats], Floats]:
     """Return death by 30 ... 365 days, and what the living are like at their horizons."""
-    n = patients.count
     ends = {
         "poor_recovery_90d": 90, "poor_recovery_365d": 365, "severe_disability_60d": 60,
     }  # fmt: skip
-    dead: dict[int, Floats] = {}
-    value = np.zeros((len(STATES), n))
-    for day in range(1, 366):
-        value = _back(chain, value, dead_value=1.0)
-        if day in (30, 60, 90, 180, 365):
-            dead[day] = _with_start(chain, value, 1.0)
+    within = _powers(_matrix(chain, patients.count))
+    dead = {
+        days: _with_start(chain, within[days][:, : len(STATES), DEAD].T, 1.0) for days in within
+    }
     alive_but: dict[str, Floats] = {}
     for outcome, days in ends.items():
-        value = terminal(parameters, patients, outcome)
-        for _ in range(days):
-            value = _back(chain, value, dead_value=0.0)
-        alive_but[outcome] = _with_start(chain, value, 0.0)
+        value = terminal(parameters, patients, outcome).T[:, :, None]
+        later = within[days][:, : len(STATES), : len(STATES)] @ value
+        alive_but[outcome] = _with_start(chain, later[:, :, 0].T, 0.0)
     return dead, alive_but, alive_but["severe_disability_60d"]
+
+
+def _matrix(chain: Chain, n: int) -> Floats:
+    """Daily transition matrix of every patient, death absorbing, shape (n, states, states)."""
+    matrix = np.zeros((n, len(STATES) + 1, len(STATES) + 1))
+    matrix[:, DEAD, DEAD] = 1.0
+    for state, arrows in enumerate(chain.arrows):
+        matrix[:, state, state] = chain.stay[state]
+        for arrow in arrows:
+            matrix[:, state, arrow.target] += arrow.probability
+    return matrix
+
+
+def _powers(daily: Floats) -> dict[int, Floats]:
+    """Return the matrices of 30, 60, 90, 180 and 365 days, by repeated squaring."""
+    two = daily @ daily
+    four = two @ two
+    eight = four @ four
+    thirty = (eight @ eight) @ eight @ (four @ two)
+    sixty = thirty @ thirty
+    ninety = sixty @ thirty
+    half = ninety @ ninety
+    year = (half @ half) @ (four @ daily)
+    return {30: thirty, 60: sixty, 90: ninety, 180: half, 365: year}
 
 
 def _back(chain: Chain, value: Floats, dead_value: float) -> Floats:

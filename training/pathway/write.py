@@ -20,6 +20,7 @@ KEYS = {
     "unit": pa.string(), "month": pa.int32(), "visit": pa.int32(), "hours": pa.float64(),
 }  # fmt: skip
 LATER = "later:"
+ROW_GROUP = 20_000
 
 
 def write_cohort(
@@ -47,19 +48,43 @@ def write_cohort(
     metadata = _metadata(parameters, seed, episodes)
     rows: dict[str, int] = {}
     with ExitStack() as files:
-        writers: dict[str, parquet.ParquetWriter] = {}
+        writers: dict[str, _Writer] = {}
         for first, count in blocks_of(episodes):
             for name, visits in simulate_episodes(parameters, seed, first, count, words).items():
                 table = to_table(visits, words.features)
                 if name not in writers:
                     schema = table.schema.with_metadata({**metadata, "branch_point": name})
-                    writers[name] = files.enter_context(
-                        parquet.ParquetWriter(out / f"{name}.parquet", schema, compression="zstd")
-                    )
-                writers[name].write_table(table.cast(writers[name].schema))
+                    writers[name] = files.enter_context(_Writer(out / f"{name}.parquet", schema))
+                writers[name].add(table)
                 rows[name] = rows.get(name, 0) + len(visits)
             progress(count)
     return rows
+
+
+class _Writer:
+    """One file; rows are gathered into groups large enough to compress well, and no larger."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._file = parquet.ParquetWriter(path, schema, compression="zstd")
+        self._schema = schema
+        self._held: list[pa.Table] = []
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._flush()
+        self._file.close()
+
+    def add(self, table: pa.Table) -> None:
+        self._held.append(table)
+        if sum(held.num_rows for held in self._held) >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._file.write_table(pa.concat_tables(self._held).cast(self._schema))
+            self._held = []
 
 
 def to_table(visits: Visits, features: Mapping[str, Feature]) -> pa.Table:
