@@ -45,6 +45,7 @@ HORIZON = {"acute_kidney_injury": 7, "delirium": 7, "unplanned_icu": 14}
 BIT = {name: 1 << position for position, name in enumerate(MARKS)}
 LAST_DAY = 900
 NEVER = 10**6
+START, BAY = -1, -2  # where the first step comes from: the start, or death before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Arrow:
     Attributes
     ----------
     source, target : int
-        States; source -1 for the start.
+        States; source `START` for the start.
     probability : ndarray, shape (n,)
         Per day, or of the start.
     marks : ndarray, shape (len(MARKS), n), or None
@@ -84,8 +85,9 @@ class Step:
     Attributes
     ----------
     who : ndarray of int, shape (m,)
-    day, source, target : ndarray of int, shape (m,)
+    day, since, source, target : ndarray of int, shape (m,)
         On `day` they are in `target` for the first time; they had been in `source` since `since`.
+        The first source is `START`, or `BAY` for those who died before the start.
     marks, spell : ndarray of int, shape (m,)
         Complications that the transition brought, and all since the patient was last well (bits).
     """
@@ -130,9 +132,9 @@ def build_chain(parameters: Parameters, patients: Patients) -> Chain:
         weight *= scaled.get(move.kind or "", 1.0)
         weights.append(weight * patients.traits[move.only] if move.only else weight)
     total = 1.0 + np.sum(weights, axis=0)
-    starts = [Arrow(-1, STATE["early"], 1.0 / total, None)]
+    starts = [Arrow(START, STATE["early"], 1.0 / total, None)]
     starts += [
-        Arrow(-1, _position(move.target), weight / total, _marks_of(move, marks))
+        Arrow(START, _position(move.target), weight / total, _marks_of(move, marks))
         for move, weight in zip(parameters.starts, weights, strict=True)
     ]
     bay = parameters.trauma_bay_death
@@ -147,18 +149,18 @@ def walk(chain: Chain, random: np.random.Generator) -> list[Step]:
     """
     count = len(chain.death_before_start)
     everyone = np.arange(count)
-    nowhere = np.full(count, -1)
+    died = random.random(count) < chain.death_before_start
     limits = np.cumsum([arrow.probability for arrow in chain.starts], axis=0)
     chosen = np.minimum((random.random(count) >= limits).sum(axis=0), len(chain.starts) - 1)
-    target = np.array([arrow.target for arrow in chain.starts])[chosen]
+    target = np.where(died, DEAD, np.array([arrow.target for arrow in chain.starts])[chosen])
     uniform = random.random((len(MARKS), count))
     bits = np.zeros(count, dtype=np.int64)
     for position, arrow in enumerate(chain.starts):
         if arrow.marks is not None:
-            here = np.flatnonzero(chosen == position)
+            here = np.flatnonzero((chosen == position) & ~died)
             bits[here] = _draw_marks(arrow.marks[:, here], uniform[:, here])
     zero = np.zeros(count, dtype=np.int64)
-    steps = [Step(everyone, zero, zero, nowhere, target, bits, bits)]
+    steps = [Step(everyone, zero, zero, np.where(died, BAY, START), target, bits, bits)]
     while True:
         last = steps[-1]
         alive = (last.target != DEAD) & (last.day < LAST_DAY)

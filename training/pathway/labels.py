@@ -1,4 +1,4 @@
-"""Labels and true risks of one visit, by the definitions of `outcomes.toml`.
+"""Labels and true risks of one round of visits, by the definitions of `outcomes.toml`.
 
 A label is null where the definition leaves the row out. Its true risk is null as well where that is
 already plain at the index time (a sepsis that is there cannot begin); where it shows only later (died
@@ -8,50 +8,21 @@ before discharge, no answer), the true risk is that of the label *given that the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from training.pathway.course import DEAD, HORIZON, MARKS, NEVER, STATE, Chain
-from training.pathway.history import History, Moment, has
+from training.pathway.course import DEAD, HORIZON, MARKS, STATE, Chain
+from training.pathway.history import History, has
 from training.pathway.parameters import Parameters
-from training.pathway.patients import Floats, Integers, Patients
-from training.pathway.truth import (
-    ALERT,
-    BEFORE,
-    label_response,
-    operation_cost,
-    terminal,
-    truths,
-)
+from training.pathway.patients import Flags, Floats, Integers, Patients
+from training.pathway.truth import label_response, operation_cost, terminal, truths
+from training.pathway.visits import Scene
 
 PRESENT = ("acute_kidney_injury", "sepsis", "pneumonia")
 NEEDS_OPERATION = ("surgical_site_infection", "reoperation_30d")
 DEATH = {"death_30d": 30, "death_60d": 60, "death_180d": 180}
 RECOVERY = {"poor_recovery_90d": 90, "poor_recovery_365d": 365, "severe_disability_60d": 60}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """When a visit asks: the table row and the day from which windows run, shape (n,) each.
-
-    Attributes
-    ----------
-    row : ndarray of int
-        State, `BEFORE` or `ALERT`: a row of the tables of `truths`.
-    after, day : ndarray of int
-        Windows hold the days `after < d <= day + horizon`; `after` is -1 before the start, whose
-        own complications count, and `day` otherwise.
-    moment : Moment
-    waits : ndarray
-        Days in hospital until the start, for those who are in hospital already.
-    """
-
-    row: Integers
-    after: Integers
-    day: Integers
-    moment: Moment
-    waits: Floats
+PROLONGED_DAYS = 14
 
 
 class Outcomes:
@@ -63,14 +34,12 @@ class Outcomes:
         patients: Patients,
         chain: Chain,
         history: History,
-        died_in_bay: Floats,
         random: np.random.Generator,
     ) -> None:
         n = patients.count
-        self._parameters, self._patients, self._history = parameters, patients, history
-        self._tables: Mapping[str, Floats] = truths(parameters, patients, chain)
-        self._bay = died_in_bay > 0
-        self.death = np.where(self._bay, 0, history.death)
+        self._parameters, self._traits = parameters, patients.traits
+        self._tables = truths(parameters, patients, chain)
+        self._operation_cost = operation_cost(parameters, patients)
         missing = parameters.missing_label
         self._untold = {
             name: random.random(n) < missing[reason]
@@ -88,100 +57,110 @@ class Outcomes:
         self._recovery = {name: terminal(parameters, patients, name) for name in RECOVERY}
         self._draw = {name: random.random(n) for name in RECOVERY}
         elsewhere = terminal(parameters, patients, "not_discharged_home")
-        end = history.end_state
-        alive = (end >= 0) & (end != DEAD)
-        chance = elsewhere[np.where(alive, end, 0), np.arange(n)]
+        left_alive = history.end_state != DEAD
+        chance = elsewhere[np.where(left_alive, history.end_state, 0), np.arange(n)]
         drawn = (random.random(n) < chance).astype(np.float64)
-        self.left_alive = alive & ~self._bay
-        self.not_home = np.where(self.left_alive, drawn, np.nan)
+        self.not_home = np.where(left_alive, drawn, np.nan)
 
     def of(
-        self, names: Sequence[str], asked: Asked, rows: Integers
+        self, names: Sequence[str], scene: Scene, course: History
     ) -> tuple[dict[str, Floats], dict[str, Floats]]:
-        """Return labels and true risks of the chosen patients, NaN where there is none."""
+        """Return labels and true risks, NaN where there is none.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Outcomes of the branch point.
+        scene : Scene
+            The visits, m of them.
+        course : History
+            The courses of just these patients.
+
+        Returns
+        -------
+        labels, truths : dict of ndarray, shape (m,)
+        """
         labels, true = {}, {}
-        bits = {
-            days: self._history.marks(asked.after, asked.day + days)
-            for days in sorted({HORIZON.get(name, 30) for name in names if name in MARKS})
-        }
+        horizons = {HORIZON.get(name, 30) for name in names if name in MARKS}
+        bits = {days: course.marks(scene.after, scene.day + days) for days in sorted(horizons)}
+        never = self._traits["cancelled"][scene.rows] > 0
         for name in names:
-            label = self._label(name, asked, bits)
-            table = self._tables[name]
-            truth = table[asked.row, np.arange(table.shape[1])]
+            truth = self._tables[name][scene.table_row, scene.rows]
             if name == "length_of_stay_days":
-                truth = truth + asked.waits
-            excluded = self._excluded(name, asked)
-            label = np.where(excluded | (self._patients.traits["cancelled"] > 0), np.nan, label)
-            labels[name] = label[rows]
-            true[name] = np.where(excluded, np.nan, truth)[rows]
+                truth = truth + scene.waits
+            excluded = self._excluded(name, scene)
+            label = self._label(name, scene, course, bits)
+            labels[name] = np.where(excluded | never, np.nan, label)
+            true[name] = np.where(excluded, np.nan, truth)
         return labels, true
 
-    def _excluded(self, name: str, asked: Asked) -> np.ndarray:
-        none = np.zeros(self._patients.count, dtype=bool)
+    def _excluded(self, name: str, scene: Scene) -> Flags:
         if name in PRESENT:
-            return has(asked.moment.spell, name) > 0
+            present: Flags = has(scene.spell, name) > 0
+            return present
         if name in NEEDS_OPERATION:
-            return self._patients.traits["has_plan"] == 0
-        return none
+            unoperated: Flags = self._traits["has_plan"][scene.rows] == 0
+            return unoperated
+        return np.zeros(len(scene.rows), dtype=bool)
 
-    def _label(self, name: str, asked: Asked, bits: Mapping[int, Integers]) -> Floats:
+    def _label(
+        self, name: str, scene: Scene, course: History, bits: Mapping[int, Integers]
+    ) -> Floats:
         if name in MARKS:
-            return self._mark(name, asked, bits)
+            return self._mark(name, scene, course, bits)
         if name in DEATH:
-            died = (self.death <= asked.day + DEATH[name]).astype(np.float64)
-            return np.where(self._untold["vital"], np.nan, died)
+            died = (course.death <= scene.day + DEATH[name]).astype(np.float64)
+            return np.where(self._untold["vital"][scene.rows], np.nan, died)
         if name in RECOVERY:
-            return self._recovered(name, asked)
-        return self._stay(name, asked)
+            return self._recovered(name, scene, course)
+        return self._stay(name, scene, course)
 
-    def _mark(self, name: str, asked: Asked, bits: Mapping[int, Integers]) -> Floats:
+    def _mark(
+        self, name: str, scene: Scene, course: History, bits: Mapping[int, Integers]
+    ) -> Floats:
         horizon = HORIZON.get(name, 30)
         label = has(bits[horizon], name)
-        label = np.where(self._bay, 0.0, label)
         if name in ("any_complication", "major_complication"):
-            return np.maximum(label, self.death <= asked.day + horizon)
+            return np.maximum(label, course.death <= scene.day + horizon)
+        if name not in self._untold:
+            return label
+        untold = self._untold[name][scene.rows]
         if name == "myocardial_injury":
-            return np.where(self._untold[name] & (label == 0), np.nan, label)
-        if name in self._untold:
-            return np.where(self._untold[name], np.nan, label)
-        return label
+            untold = untold & (label == 0)
+        return np.where(untold, np.nan, label)
 
-    def _recovered(self, name: str, asked: Asked) -> Floats:
-        end = asked.day + RECOVERY[name]
-        state = self._history.at(end).state
-        dead = self.death <= end
-        chance = self._recovery[name][np.where(dead, 0, state), np.arange(len(state))]
-        poor = (self._draw[name] < chance).astype(np.float64)
-        alive = np.where(self._untold[name], np.nan, poor)
+    def _recovered(self, name: str, scene: Scene, course: History) -> Floats:
+        end = scene.day + RECOVERY[name]
+        dead = course.death <= end
+        state = np.where(dead, 0, course.at(end).state)
+        chance = self._recovery[name][state, scene.rows]
+        poor = (self._draw[name][scene.rows] < chance).astype(np.float64)
+        alive = np.where(self._untold[name][scene.rows], np.nan, poor)
         return np.where(dead, np.nan if name == "severe_disability_60d" else 1.0, alive)
 
-    def _stay(self, name: str, asked: Asked) -> Floats:
-        history = self._history
-        end = np.where(self._bay, 0, history.stay_end)
-        left = np.maximum(end - asked.day, 0).astype(np.float64)
+    def _stay(self, name: str, scene: Scene, course: History) -> Floats:
+        left = np.maximum(course.stay_end - scene.day, 0).astype(np.float64)
+        left_alive = course.end_state != DEAD
         if name == "length_of_stay_days":
-            return left + asked.waits
+            return left + scene.waits
         if name == "prolonged_stay":
-            return (left > 14).astype(np.float64)
+            return (left > PROLONGED_DAYS).astype(np.float64)
         if name == "death_in_hospital":
-            return (~self.left_alive).astype(np.float64)
+            return (~left_alive).astype(np.float64)
         if name == "not_discharged_home":
-            return self.not_home
+            return self.not_home[scene.rows]
         if name == "days_at_home_30d":
-            return np.where(self._bay, 0.0, history.days_at_home(asked.day, 30))
+            return course.days_at_home(scene.day, 30)
         if name == "readmission_30d":
-            clock = np.maximum(asked.day, np.where(self.left_alive, end, NEVER))
-            again = history.enters("readmitted", clock, clock + 30)
-            return np.where(self.left_alive, again, np.nan)
-        return self._cost(asked, end)
+            clock = np.maximum(scene.day, course.stay_end)
+            again = course.enters("readmitted", clock, clock + 30)
+            return np.where(left_alive, again, np.nan)
+        return self._cost(scene, course, left)
 
-    def _cost(self, asked: Asked, end: Integers) -> Floats:
+    def _cost(self, scene: Scene, course: History, left: Floats) -> Floats:
+        """Cost in kronor; a day is paid for in the place where it begins, as in the truth."""
         cost = self._parameters.cost
-        days = np.maximum(end - asked.day, 0)
-        total = cost["ward_day_sek"] * days
-        # A day is paid where it begins, as in the truth.
-        first = asked.day - 1
-        begun = self._history.days_in([STATE["intensive"]], first, end)
-        total = total + (cost["intensive_day_sek"] - cost["ward_day_sek"]) * begun
-        before = (asked.row == BEFORE) | (asked.row == ALERT)
-        return total + before * operation_cost(self._parameters, self._patients)
+        ward, intensive = cost["ward_day_sek"], cost["intensive_day_sek"]
+        begun = course.days_in([STATE["intensive"]], scene.day - 1, course.stay_end)
+        total: Floats = ward * left + (intensive - ward) * begun
+        return total + self._operation_cost[scene.rows] if scene.before else total

@@ -166,6 +166,9 @@ class Parameters:
 
     sha256: str
     traits: tuple[Trait, ...]
+    person: frozenset[str]
+    second_episode_share: float
+    months_between: int
     procedures: tuple[Procedure, ...]
     hospitals: tuple[Hospital, ...]
     transitions: tuple[Move, ...]
@@ -231,6 +234,9 @@ def load_parameters(scenarios: Sequence[str] = (), folder: Path = OWN) -> Parame
     return Parameters(
         sha256=digest.hexdigest(),
         traits=tuple(_make(Trait, row, "patients") for row in files["patients"]["trait"]),
+        person=frozenset(files["patients"]["person"]["traits"]),
+        second_episode_share=files["patients"]["person"]["second_episode_share"],
+        months_between=files["patients"]["person"]["months_between"],
         procedures=tuple(
             _make(Procedure, row, "patients") for row in files["patients"]["procedure"]
         ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.errors import SourceInvalid
 from training.pathway.parameters import PATHS, Chance, Parameters
 
 Floats = NDArray[np.float64]
@@ -32,12 +33,15 @@ class Patients:
         Positions in the parameters; procedure -1 where there is none.
     month : ndarray of int, shape (n,)
         Month in which the episode begins, counted from the first month.
+    earlier : ndarray of int, shape (n,)
+        Position of the same person's earlier episode, -1 where there is none.
     """
 
     traits: Mapping[str, Floats]
     hospital: Integers
     procedure: Integers
     month: Integers
+    earlier: Integers
 
     @property
     def count(self) -> int:
@@ -45,9 +49,22 @@ class Patients:
 
 
 def linear(intercept: float, effects: Mapping[str, float], drivers: Mapping[str, Floats]) -> Floats:
-    """Return `intercept + sum of effect x driver`, shape (n,)."""
+    """Return `intercept + sum of effect x driver`, shape (n,).
+
+    Raises
+    ------
+    SourceInvalid
+        When an effect names a driver that is not known at this point.
+
+    Examples
+    --------
+    >>> linear(1.0, {"age_z": 0.5}, {"age_z": np.array([0.0, 2.0])})
+    array([1., 2.])
+    """
     total: Floats = np.full(len(next(iter(drivers.values()))), intercept)
     for name, effect in effects.items():
+        if name not in drivers:
+            raise SourceInvalid(f"the simulation has no driver `{name}` here")
         total += effect * drivers[name]
     return total
 
@@ -77,6 +94,11 @@ def draw_patients(parameters: Parameters, count: int, random: np.random.Generato
     by_path = np.array([[house.path[path] for path in PATHS] for house in parameters.hospitals])
     path = _choose(by_path[hospital], random)
     month = random.integers(0, parameters.months, count)
+    earlier = _earlier_episodes(parameters, month, random)
+    returns = np.flatnonzero(earlier >= 0)
+    before = earlier[returns]
+    gap = month[returns] - month[before]
+    hospital[returns] = hospital[before]
     at = {f"path:{name}": (path == i).astype(np.float64) for i, name in enumerate(PATHS)}
     traits: dict[str, Floats] = dict(at)
     traits["hospital_case_mix"] = _of(parameters, "case_mix")[hospital]
@@ -100,11 +122,33 @@ def draw_patients(parameters: Parameters, count: int, random: np.random.Generato
         else:
             chance = logistic(linear(trait.intercept, trait.effects, traits) + moved)
             value = (random.random(count) < chance).astype(np.float64)
-        traits[trait.name] = value * traits[trait.only] if trait.only else value
+        value = value * traits[trait.only] if trait.only else value
+        if trait.name in parameters.person:
+            value[returns] = value[before]
         if trait.name == "age":
+            value[returns] += gap / 12.0
             traits["age_z"] = (value - AGE_CENTRE) / AGE_SCALE
+        traits[trait.name] = value
     procedure = _operations(parameters, path, traits, random)
-    return Patients(traits, hospital, procedure, month)
+    return Patients(traits, hospital, procedure, month, earlier)
+
+
+def _earlier_episodes(
+    parameters: Parameters, month: Integers, random: np.random.Generator
+) -> Integers:
+    """Make some episodes the second one of a person; `month` is moved to come after the first."""
+    count = len(month)
+    second = random.random(count) < parameters.second_episode_share
+    first = random.integers(0, count, count)
+    later = month[first] + parameters.months_between + random.integers(0, 12, count)
+    second &= ~second[first] & (later < parameters.months)
+    # A third episode could meet a person who died in the second: one return each.
+    places = np.flatnonzero(second)
+    _, kept = np.unique(first[places], return_index=True)
+    earlier = np.full(count, -1)
+    earlier[places[kept]] = first[places[kept]]
+    month[places[kept]] = later[places[kept]]
+    return earlier
 
 
 def scenario_on(
@@ -174,4 +218,5 @@ def _choose(weights: Floats, random: np.random.Generator) -> Integers:
     limits = np.cumsum(weights, axis=1)
     drawn = random.random(len(weights)) * limits[:, -1]
     chosen: Integers = (drawn[:, None] >= limits).sum(axis=1)
-    return np.minimum(chosen, weights.shape[1] - 1)
+    last: Integers = np.minimum(chosen, weights.shape[1] - 1)
+    return last

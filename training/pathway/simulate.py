@@ -12,20 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.vocabulary import Vocabulary, load_vocabulary
-from training.pathway.course import DEAD, NEVER, STATE, build_chain, walk
-from training.pathway.history import History, Moment
-from training.pathway.labels import Asked, Outcomes
-from training.pathway.parameters import Parameters, Visit
-from training.pathway.patients import (
-    Floats,
-    Integers,
-    Patients,
-    draw_patients,
-    linear,
-    logistic,
-)
-from training.pathway.record import Record, Scene
-from training.pathway.truth import ALERT, BEFORE
+from training.pathway.course import NEVER, build_chain, walk
+from training.pathway.history import History
+from training.pathway.labels import Outcomes
+from training.pathway.parameters import Parameters
+from training.pathway.patients import Floats, Integers, Patients, draw_patients
+from training.pathway.record import Record
+from training.pathway.visits import Clock, plan
 
 BLOCK = 4096
 VISITS_PER_EPISODE = 64
@@ -96,123 +89,57 @@ def simulate_block(
     parameters: Parameters, seed: int, block: int, words: Vocabulary
 ) -> dict[str, Visits]:
     """Simulate one block of `BLOCK` episodes with its own random stream."""
-    streams = [
+    drawn, walked, labelled, planned, recorded = (
         np.random.Generator(np.random.Philox(child))
-        for child in np.random.SeedSequence((seed, block)).spawn(6)
-    ]
-    patients = draw_patients(parameters, BLOCK, streams[0])
+        for child in np.random.SeedSequence((seed, block)).spawn(5)
+    )
+    patients = draw_patients(parameters, BLOCK, drawn)
     chain = build_chain(parameters, patients)
-    history = History(walk(chain, streams[1]))
-    bay = (streams[2].random(BLOCK) < chain.death_before_start).astype(np.float64)
-    outcomes = Outcomes(parameters, patients, chain, history, bay, streams[3])
-    clock = _Clock(patients, streams[4])
-    record = Record(parameters, patients, history, outcomes.not_home, words, streams[5])
-    parts: dict[str, list[tuple[Integers, Floats, dict[str, Floats]]]] = {}
+    history = History.of(walk(chain, walked))
+    outcomes = Outcomes(parameters, patients, chain, history, labelled)
+    clock = Clock(patients, planned)
+    record = Record(parameters, patients, history, outcomes.not_home, words, recorded)
+    parts: dict[str, list[_Round]] = {}
     for visit in parameters.visits:
-        scene, asked, who = _scene(visit, patients, history, clock, bay, streams[4])
-        rows = np.flatnonzero(who)
-        point = words.branch_points[visit.at]
-        columns = record.visit(scene, rows)
-        labels, true = outcomes.of(list(point.outcomes), asked, rows)
+        scene = plan(visit, patients, history, clock, planned)
+        course = history.take(scene.rows)
+        columns = record.visit(scene, course)
+        labels, true = outcomes.of(list(words.branch_points[visit.at].outcomes), scene, course)
         columns |= {f"label:{name}": values for name, values in labels.items()}
         columns |= {f"truth:{name}": values for name, values in true.items()}
-        parts.setdefault(visit.at, []).append((rows, scene.hours[rows], columns))
-    return _assemble(parameters, patients, block, parts)
+        parts.setdefault(visit.at, []).append(_Round(scene.rows, scene.hours, columns))
+    return _assemble(parameters, patients, history.death, block, parts)
 
 
-class _Clock:
-    """When things happen, in hours since the episode began, shape (n,) each."""
-
-    def __init__(self, patients: Patients, random: np.random.Generator) -> None:
-        n, traits = patients.count, patients.traits
-        elective, trauma = traits["path:elective"] > 0, traits["path:trauma"] > 0
-        weeks = np.ceil(random.gamma(2.0, 3.0, n)) * 7.0
-        wait = np.where(traits["cancer_operation"] > 0, np.minimum(weeks, 28.0), weeks)
-        acute = random.uniform(2.0, 30.0, n) * np.where(traits["illness"] > 1.5, 0.4, 1.0)
-        self.alert = np.zeros(n)
-        self.bay_exit = 0.4 + random.uniform(0.4, 1.4, n)
-        self.clinic = np.where(elective, (wait - random.uniform(1.0, 6.9, n)) * 24.0, 0.6 * acute)
-        to_theatre = self.bay_exit + random.uniform(0.1, 2.0, n)
-        self.start = np.where(elective, wait * 24.0 + 9.0, np.where(trauma, to_theatre, acute))
-        self.theatre = random.uniform(1.0, 5.0, n)
-        # Days in hospital before an emergency operation, known when it is planned.
-        self.waits = np.where(traits["path:emergency"] > 0, np.round(acute / 24.0, 2), 0.0)
-        self.jitter = random.uniform(-1.0, 1.0, n)
-
-
-def _scene(
-    visit: Visit,
-    patients: Patients,
-    history: History,
-    clock: _Clock,
-    bay: Floats,
-    random: np.random.Generator,
-) -> tuple[Scene, Asked, np.ndarray]:
-    """Find who has the visit, when, and in which state: from past and present only."""
-    n, traits = patients.count, patients.traits
-    zero = np.zeros(n, dtype=np.int64)
-    chance = logistic(linear(visit.chance, visit.effects, traits))
-    who = random.random(n) < chance
-    if visit.path:
-        who &= traits[f"path:{visit.path}"] > 0
-    if visit.day is None and visit.after_discharge is None:
-        alert = visit.at == "trauma-alert"
-        if not alert:
-            who &= bay == 0
-        hours = {
-            "surgery-decision": np.zeros(n), "preoperative-clinic": clock.clinic,
-            "trauma-alert": clock.alert, "trauma-bay-exit": clock.bay_exit,
-        }[visit.at]  # fmt: skip
-        moment = Moment(np.full(n, -1), zero)
-        early = 0.6 * clock.waits if visit.at == "preoperative-clinic" else 0.0
-        asked = Asked(
-            np.full(n, ALERT if alert else BEFORE), zero - 1, zero, moment,
-            np.round(clock.waits - early, 2),
-        )  # fmt: skip
-        return Scene(visit.at, True, zero, moment, hours), asked, who
-    who &= (bay == 0) & (traits["cancelled"] == 0)
-    if visit.day is not None:
-        day = np.full(n, visit.day)
-        in_stay = history.stay_end > day
-        who &= in_stay
-    else:
-        end = np.minimum(history.stay_end, NEVER)
-        shift = np.round(clock.jitter * visit.jitter).astype(np.int64)
-        day = end + (visit.after_discharge or 0) + shift
-        who &= (history.end_state >= 0) & (history.end_state != DEAD) & (day < 850)
-        day = np.where(who, day, 0)
-    moment = history.at(day)
-    who &= moment.state != DEAD
-    if visit.states:
-        who &= np.isin(moment.state, [STATE[name] for name in visit.states])
-    if visit.at == "end-of-surgery":
-        who &= traits["operated"] > 0
-        hours = clock.start + clock.theatre
-    else:
-        hours = clock.start + 24.0 * day + (0.5 if visit.at == "discharge" else 0.0)
-    asked = Asked(np.where(who, moment.state, 0), day, day, moment, np.zeros(n))
-    return Scene(visit.at, False, day, moment, hours), asked, who
+@dataclass(frozen=True, slots=True)
+class _Round:
+    rows: Integers
+    hours: Floats
+    columns: Mapping[str, Floats]
 
 
 def _assemble(
     parameters: Parameters,
     patients: Patients,
+    death: Integers,
     block: int,
-    parts: Mapping[str, list[tuple[Integers, Floats, dict[str, Floats]]]],
+    parts: Mapping[str, list[_Round]],
 ) -> dict[str, Visits]:
     """Join a block's visits by branch point and number them within each episode by time."""
-    everything = [(rows, hours) for visits in parts.values() for rows, hours, _ in visits]
-    rows = np.concatenate([rows for rows, _ in everything])
-    hours = np.concatenate([hours for _, hours in everything])
+    rows = np.concatenate([visit.rows for visits in parts.values() for visit in visits])
+    hours = np.concatenate([visit.hours for visits in parts.values() for visit in visits])
     order = np.lexsort((hours, rows))
     starts = np.searchsorted(rows[order], rows[order])
     number = np.empty(len(rows), dtype=np.int64)
     number[order] = np.arange(len(rows)) - starts
+    # Only who survived the first episode can come back.
+    back = (patients.earlier >= 0) & (death[patients.earlier] == NEVER)
+    person = np.where(back, patients.earlier, np.arange(BLOCK))
     names = np.array([house.name for house in parameters.hospitals], dtype=object)
     found: dict[str, Visits] = {}
     at = 0
     for place, visits in parts.items():
-        size = sum(len(rows) for rows, _, _ in visits)
+        size = sum(len(visit.rows) for visit in visits)
         own, here, when = number[at : at + size], rows[at : at + size], hours[at : at + size]
         at += size
         sort = np.lexsort((own, here))
@@ -220,13 +147,16 @@ def _assemble(
         episode = block * BLOCK + here
         hospital = names[patients.hospital[here]]
         month = parameters.first_month % 100 - 1 + patients.month[here] + (when // 730).astype(int)
-        columns = _stack([columns for _, _, columns in visits], [len(r) for r, _, _ in visits])
+        columns = {
+            name: np.concatenate([visit.columns[name] for visit in visits])
+            for name in visits[0].columns
+        }
         found[place] = Visits(
             place,
             {
                 "row": episode * VISITS_PER_EPISODE + own,
                 "episode": episode,
-                "patient": episode,
+                "patient": block * BLOCK + person[here],
                 "hospital": hospital,
                 "unit": hospital + f"-{UNIT[place]}",
                 "month": (parameters.first_month // 100 + month // 12) * 100 + month % 12 + 1,
@@ -236,16 +166,6 @@ def _assemble(
             {name: values[sort] for name, values in columns.items()},
         )
     return found
-
-
-def _stack(parts: list[dict[str, Floats]], sizes: list[int]) -> dict[str, Floats]:
-    names = list(dict.fromkeys(name for part in parts for name in part))
-    return {
-        name: np.concatenate(
-            [part.get(name, np.full(size, np.nan)) for part, size in zip(parts, sizes, strict=True)]
-        )
-        for name in names
-    }
 
 
 def _take(visits: Visits, inside: np.ndarray) -> Visits:

@@ -26,6 +26,7 @@ from training.pathway.course import (
     MARKS,
     STATE,
     STATES,
+    Arrow,
     Chain,
 )
 from training.pathway.parameters import Parameters
@@ -292,5 +293,5 @@ def _days_at_home(chain: Chain, n: int) -> Floats:
     return _with_start(chain, days, 0.0)
 
 
-def _all(chain: Chain) -> list:
+def _all(chain: Chain) -> list[Arrow]:
     return [arrow for arrows in chain.arrows for arrow in arrows]

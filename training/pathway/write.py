@@ -65,7 +65,11 @@ class _Writer:
     """One file; rows are gathered into groups large enough to compress well, and no larger."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._file = parquet.ParquetWriter(path, schema, compression="zstd")
+        words = [field.name for field in schema if pa.types.is_string(field.type)]
+        # A dictionary of measured numbers would be as long as the column.
+        self._file = parquet.ParquetWriter(
+            path, schema, compression="zstd", compression_level=1, use_dictionary=words
+        )
         self._schema = schema
         self._held: list[pa.Table] = []
 

@@ -1,0 +1,153 @@
+"""Who comes to a branch point when: by past and present only, never by what will happen.
+
+Otherwise having the visit would itself tell about the future, and the exported risks would be wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.pathway.course import DEAD, STATE
+from training.pathway.history import History
+from training.pathway.parameters import Visit
+from training.pathway.patients import Floats, Integers, Patients, linear, logistic
+from training.pathway.truth import ALERT, BEFORE
+
+LAST_VISIT = 850
+NOT_YET = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One round of visits: those patients of a block who have it.
+
+    Attributes
+    ----------
+    branch_point : str
+    before : bool
+        Before the operation, or in the trauma bay or earlier: the start is still to come.
+    rows : ndarray of int, shape (m,)
+        Positions in the block, ascending.
+    day : ndarray of int, shape (m,)
+        Days since the start; 0 before it.
+    state, spell : ndarray of int, shape (m,)
+        State of the chain (`NOT_YET` before the start) and complications of the present spell.
+    table_row : ndarray of int, shape (m,)
+        Row of the tables of `training.pathway.truth`.
+    hours, waits : ndarray, shape (m,)
+        Hours since the episode began; days in hospital until the start, where these count.
+    """
+
+    branch_point: str
+    before: bool
+    rows: Integers
+    day: Integers
+    state: Integers
+    spell: Integers
+    table_row: Integers
+    hours: Floats
+    waits: Floats
+
+    @property
+    def after(self) -> Integers:
+        """Windows hold the days `after < d`: before the start, its own complications count."""
+        return self.day - 1 if self.before else self.day
+
+
+class Clock:
+    """When things happen, in hours since the episode began, shape (n,) each."""
+
+    def __init__(self, patients: Patients, random: np.random.Generator) -> None:
+        n, traits = patients.count, patients.traits
+        elective, trauma = traits["path:elective"] > 0, traits["path:trauma"] > 0
+        weeks = np.ceil(random.gamma(2.0, 3.0, n)) * 7.0
+        wait = np.where(traits["cancer_operation"] > 0, np.minimum(weeks, 28.0), weeks)
+        acute = random.uniform(2.0, 30.0, n) * np.where(traits["illness"] > 1.5, 0.4, 1.0)
+        self.bay_exit = 0.4 + random.uniform(0.4, 1.4, n)
+        self.clinic = np.where(elective, (wait - random.uniform(1.0, 6.9, n)) * 24.0, 0.6 * acute)
+        to_theatre = self.bay_exit + random.uniform(0.1, 2.0, n)
+        self.start = np.where(elective, wait * 24.0 + 9.0, np.where(trauma, to_theatre, acute))
+        self.in_theatre = random.uniform(1.0, 5.0, n)
+        # Before an emergency operation the patient is in hospital, and knows for how long.
+        self.waits = np.where(traits["path:emergency"] > 0, acute / 24.0, 0.0)
+        self.jitter = random.uniform(-1.0, 1.0, n)
+
+
+def plan(
+    visit: Visit,
+    patients: Patients,
+    history: History,
+    clock: Clock,
+    random: np.random.Generator,
+) -> Scene:
+    """Find who has a declared visit, when, and in which state."""
+    chance = logistic(linear(visit.chance, visit.effects, patients.traits))
+    who = random.random(patients.count) < chance
+    if visit.path:
+        who &= patients.traits[f"path:{visit.path}"] > 0
+    if visit.day is None and visit.after_discharge is None:
+        return _before(visit, who, history, clock)
+    return _after(visit, who, patients, history, clock)
+
+
+def _before(visit: Visit, who: np.ndarray, history: History, clock: Clock) -> Scene:
+    alert = visit.at == "trauma-alert"
+    if not alert:
+        who &= ~history.died_in_bay
+    rows = np.flatnonzero(who)
+    hours, waited = {
+        "surgery-decision": (np.zeros(len(rows)), 0.0),
+        "preoperative-clinic": (clock.clinic[rows], 0.6),
+        "trauma-alert": (np.zeros(len(rows)), 0.0),
+        "trauma-bay-exit": (clock.bay_exit[rows], 0.0),
+    }[visit.at]
+    zero = np.zeros(len(rows), dtype=np.int64)
+    return Scene(
+        branch_point=visit.at,
+        before=True,
+        rows=rows,
+        day=zero,
+        state=zero + NOT_YET,
+        spell=zero,
+        table_row=zero + (ALERT if alert else BEFORE),
+        hours=hours,
+        waits=np.round(clock.waits[rows] * (1.0 - waited), 2),
+    )
+
+
+def _after(
+    visit: Visit, who: np.ndarray, patients: Patients, history: History, clock: Clock
+) -> Scene:
+    who &= patients.traits["cancelled"] == 0
+    if visit.day is not None:
+        day = np.full(patients.count, visit.day)
+        who &= history.stay_end > day
+    else:
+        shift = np.round(clock.jitter * visit.jitter).astype(np.int64)
+        day = history.stay_end + (visit.after_discharge or 0) + shift
+        who &= (history.end_state != DEAD) & (day < LAST_VISIT)
+    if visit.at == "end-of-surgery":
+        who &= patients.traits["operated"] > 0
+    moment = history.at(np.where(who, day, 0))
+    who &= moment.state != DEAD
+    if visit.states:
+        who &= np.isin(moment.state, [STATE[name] for name in visit.states])
+    rows = np.flatnonzero(who)
+    hours = clock.start[rows] + 24.0 * day[rows]
+    if visit.at == "end-of-surgery":
+        hours += clock.in_theatre[rows]
+    elif visit.at == "discharge":
+        hours += 0.5
+    return Scene(
+        branch_point=visit.at,
+        before=False,
+        rows=rows,
+        day=day[rows],
+        state=moment.state[rows],
+        spell=moment.spell[rows],
+        table_row=moment.state[rows],
+        hours=hours,
+        waits=np.zeros(len(rows)),
+    )
