@@ -263,9 +263,7 @@ def _scenario_factors(parameters: Parameters, patients: Patients) -> dict[str, F
     house = np.exp(patients.traits["hospital_harm"])
     factors = {"complication": house, "critical": house}
     for scenario in parameters.scenarios:
-        on = scenario_on(
-            parameters, scenario.start, scenario.hospital, patients.month, patients.hospital
-        )
+        on = scenario_on(parameters, scenario, patients.month, patients.hospital)
         for kind, factor in scenario.rates.items():
             factors[kind] = factors.get(kind, np.ones(patients.count)) * np.where(on, factor, 1.0)
     return factors

@@ -146,7 +146,8 @@ class Outcomes:
         if name == "prolonged_stay":
             return (left > PROLONGED_DAYS).astype(np.float64)
         if name == "death_in_hospital":
-            return (~left_alive).astype(np.float64)
+            died: Floats = (~left_alive).astype(np.float64)
+            return died
         if name == "not_discharged_home":
             return self.not_home[scene.rows]
         if name == "days_at_home_30d":
@@ -163,4 +164,6 @@ class Outcomes:
         ward, intensive = cost["ward_day_sek"], cost["intensive_day_sek"]
         begun = course.days_in([STATE["intensive"]], scene.day - 1, course.stay_end)
         total: Floats = ward * left + (intensive - ward) * begun
-        return total + self._operation_cost[scene.rows] if scene.before else total
+        if scene.before:
+            total += self._operation_cost[scene.rows]
+        return total

@@ -88,7 +88,7 @@ def operation_facts(
     loss = np.exp(loss).clip(0.0, 15000.0)
     injured = 0.25 * traits["path:trauma"] * np.maximum(traits["haemorrhage"] + 0.3, 0.0)
     litres = np.minimum(np.nan_to_num(loss) / 1000.0 + injured, 4.0)
-    units = np.round(litres * 1.3 - 0.9 + 0.35 * random.normal(size=n))
+    units = np.round(litres * 2.0 - 1.0 + 0.35 * random.normal(size=n))
     planned = patients.procedure >= 0
     return {
         "trouble": trouble,

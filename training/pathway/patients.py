@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import SourceInvalid
-from training.pathway.parameters import PATHS, Chance, Parameters
+from training.pathway.parameters import PATHS, Chance, Parameters, Scenario
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -114,7 +114,7 @@ def draw_patients(parameters: Parameters, count: int, random: np.random.Generato
         for scenario in parameters.scenarios:
             if trait.name in scenario.shift:
                 moved += scenario.shift[trait.name] * scenario_on(
-                    parameters, scenario.start, scenario.hospital, month, hospital
+                    parameters, scenario, month, hospital
                 )
         if trait.kind == "normal":
             value = linear(trait.mean, trait.effects, traits) + trait.sd * random.normal(size=count)
@@ -152,15 +152,20 @@ def _earlier_episodes(
 
 
 def scenario_on(
-    parameters: Parameters, start: int, house: str | None, month: Integers, hospital: Integers
+    parameters: Parameters, scenario: Scenario, month: Integers, hospital: Integers
 ) -> Flags:
-    """Say for which episodes a scenario holds: from its month on, in its hospital."""
+    """Say where a scenario holds: from its month on, in its hospital.
+
+    `month` counts from the first month of the parameters: of the episode's beginning for what
+    changes patients, of the visit for what changes the record.
+    """
     first = parameters.first_month
-    begins = (start // 100 - first // 100) * 12 + start % 100 - first % 100
+    begins = (scenario.start // 100 - first // 100) * 12 + scenario.start % 100 - first % 100
     on: Flags = month >= begins
-    if house is not None:
-        names = [h.name for h in parameters.hospitals]
-        on &= hospital == names.index(house)
+    if scenario.hospital is not None:
+        names = [house.name for house in parameters.hospitals]
+        here = names.index(scenario.hospital) if scenario.hospital in names else -1
+        on &= hospital == here
     return on
 
 

@@ -5,7 +5,7 @@ Missing for reasons: a panel that nobody needed, a fact that is not known yet, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from training.pathway.drivers import visit_drivers
 from training.pathway.history import History
 from training.pathway.injury import injury_facts
 from training.pathway.operation import operation_facts, plan_facts
-from training.pathway.parameters import Parameters
+from training.pathway.parameters import Parameters, Scenario
 from training.pathway.patients import (
     Flags,
     Floats,
@@ -25,7 +25,7 @@ from training.pathway.patients import (
     scenario_on,
 )
 from training.pathway.stay import person_facts, stay_facts
-from training.pathway.visits import Scene
+from training.pathway.visits import Scene, months_later
 
 AGED = ("hemoglobin", "creatinine", "albumin", "crp", "wbc")
 CODED = (
@@ -68,13 +68,10 @@ class Record:
         vocabulary: Vocabulary,
         random: np.random.Generator,
     ) -> None:
-        self._parameters, self._traits = parameters, patients.traits
+        self._parameters, self._patients = parameters, patients
+        self._traits = patients.traits
         self._features, self._points = vocabulary.features, vocabulary.branch_points
         self._random = random
-        self._on = [
-            scenario_on(parameters, row.start, row.hospital, patients.month, patients.hospital)
-            for row in parameters.scenarios
-        ]
         self._between = random.normal(size=(len(parameters.readings), patients.count))
         traits = patients.traits
         self._facts = {
@@ -87,10 +84,7 @@ class Record:
             + (traits["cancer_nodal"] * traits["advanced_cancer"]),
             "cancer_extent": traits["cancer"] + traits["advanced_cancer"],
         }
-        coding = traits["hospital_coding"].copy()
-        for scenario, on in zip(parameters.scenarios, self._on, strict=True):
-            coding *= np.where(on, scenario.coding, 1.0)
-        self._coded = {name: random.random(patients.count) < coding for name in CODED}
+        self._coding = {name: random.random(patients.count) for name in CODED}
 
     def visit(self, scene: Scene, course: History) -> dict[str, Floats]:
         """Return the columns of a round of visits: features, their ages, and late facts.
@@ -110,10 +104,11 @@ class Record:
         point, rows = self._points[scene.branch_point], scene.rows
         facts = {name: values[rows] for name, values in self._facts.items()}
         drivers = visit_drivers(scene, self._traits, facts["loss_litres"], facts["trouble"])
-        taken, ages = self._panels(scene, drivers)
+        switched = self._switched(scene)
+        taken, ages = self._panels(scene, drivers, switched)
         values = self._readings(scene, drivers, taken)
         add_derived(values)
-        self._add_person(values, taken, scene, drivers)
+        self._add_person(values, taken, scene, drivers, switched)
         for panel, names in FACTS.items():
             for name in names if panel in taken else ():
                 values[name] = np.where(taken[panel], facts[name], np.nan)
@@ -124,7 +119,7 @@ class Record:
             for name in point.features
             if name in values
         }
-        self._change_units(columns, scene)
+        _change_units(columns, switched)
         for name in AGED:
             panel = self._panel_of(name)
             if name in columns and panel in ages:
@@ -132,11 +127,23 @@ class Record:
                 columns[f"age_hours:{name}"] = np.where(np.isnan(columns[name]), np.nan, old)
         return columns | self._later(point, scene, course, facts)
 
+    def _switched(self, scene: Scene) -> list[tuple[Scenario, Flags]]:
+        """Find at which visits each scenario holds."""
+        months = self._patients.month[scene.rows] + months_later(scene.hours)
+        hospital = self._patients.hospital[scene.rows]
+        return [
+            (scenario, scenario_on(self._parameters, scenario, months, hospital))
+            for scenario in self._parameters.scenarios
+        ]
+
     def _panel_of(self, name: str) -> str:
         return next(row.panel for row in self._parameters.readings if row.feature == name)
 
     def _panels(
-        self, scene: Scene, drivers: Mapping[str, Floats]
+        self,
+        scene: Scene,
+        drivers: Mapping[str, Floats],
+        switched: Sequence[tuple[Scenario, Flags]],
     ) -> tuple[dict[str, Flags], dict[str, Floats]]:
         """Decide which panels were measured, and how long ago."""
         taken: dict[str, Flags] = {}
@@ -149,9 +156,9 @@ class Record:
             here = self._random.random(m) < logistic(log_odds + drivers["hospital_measuring"])
             if panel.only:
                 here &= drivers[panel.only] > 0
-            for scenario, on in zip(self._parameters.scenarios, self._on, strict=True):
+            for scenario, on in switched:
                 if panel.name in scenario.stop and (not scenario.at or place in scenario.at):
-                    here &= ~on[scene.rows]
+                    here &= ~on
             taken[panel.name] = here
             if place in panel.age_hours:
                 ages[panel.name] = self._random.exponential(panel.age_hours[place], m)
@@ -189,14 +196,18 @@ class Record:
         taken: Mapping[str, Flags],
         scene: Scene,
         drivers: Mapping[str, Floats],
+        switched: Sequence[tuple[Scenario, Flags]],
     ) -> None:
+        share = drivers["hospital_coding"]
+        for scenario, on in switched:
+            share = share * np.where(on, scenario.coding, 1.0)
         age = np.floor(drivers["age"])
         values["age"], values["sex"] = age, drivers["male"]
         for name in CODED:
-            coded = drivers[name] * self._coded[name][scene.rows]
+            coded = drivers[name] * (self._coding[name][scene.rows] < share)
             values[name] = np.where(taken["history"], coded, np.nan)
         heart = np.max([drivers[name] for name in HEART], axis=0)
-        coded = heart * self._coded["ischaemic_heart_disease"][scene.rows]
+        coded = heart * (self._coding["ischaemic_heart_disease"][scene.rows] < share)
         values["cardiovascular_disease"] = np.where(taken["history"], coded, np.nan)
         if "creatinine" in values:
             values["egfr"] = estimated_filtration_rate(values["creatinine"], age, drivers["male"])
@@ -215,13 +226,6 @@ class Record:
             values["days_since_discharge"] = (scene.day - course.stay_end).astype(np.float64)
             values["discharge_destination"] = facts["discharge_destination"]
 
-    def _change_units(self, columns: dict[str, Floats], scene: Scene) -> None:
-        for scenario, on in zip(self._parameters.scenarios, self._on, strict=True):
-            for name, factor in scenario.unit_change.items():
-                if name in columns:
-                    changed = significant(columns[name] * factor)
-                    columns[name] = np.where(on[scene.rows], changed, columns[name])
-
     def _later(
         self, point: BranchPoint, scene: Scene, course: History, facts: Mapping[str, Floats]
     ) -> dict[str, Floats]:
@@ -231,10 +235,17 @@ class Record:
             share, draw = facts["ventilated_share"], facts["grade_draw"]
             end = stay_facts(course, course.stay_end, operated, share, draw)
             later |= {name: end[name] for name in LATER}
-        if point.stage < self._points["recovery-follow-up"].stage:
             later["discharge_destination"] = facts["discharge_destination"]
         never = self._traits["cancelled"][scene.rows] > 0
         return {f"later:{name}": np.where(never, np.nan, late) for name, late in later.items()}
+
+
+def _change_units(columns: dict[str, Floats], switched: Sequence[tuple[Scenario, Flags]]) -> None:
+    for scenario, on in switched:
+        for name, factor in scenario.unit_change.items():
+            if name in columns:
+                changed = significant(columns[name] * factor)
+                columns[name] = np.where(on, changed, columns[name])
 
 
 def _as_reported(feature: Feature, value: Floats) -> Floats:

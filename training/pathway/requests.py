@@ -11,6 +11,7 @@ import numpy as np
 from models.vocabulary import Feature, Vocabulary, load_vocabulary
 from training.pathway.parameters import Parameters
 from training.pathway.simulate import Visits, simulate_episodes
+from training.pathway.visits import months_later
 
 
 def episode_visits(
@@ -41,12 +42,8 @@ def _lines(visits: Visits, words: Vocabulary) -> Iterator[dict[str, Any]]:
     keys, columns = visits.keys, visits.columns
     outcomes = words.branch_points[visits.branch_point].outcomes
     for at in range(len(visits)):
-        # The month is the month of the visit; the day in it follows the hours.
-        month = int(keys["month"][at])
         hours = float(keys["hours"][at])
-        index_time = datetime(month // 100, month % 100, 1, 8, tzinfo=UTC) + timedelta(
-            hours=hours % 600.0
-        )
+        index_time = _begin(int(keys["month"][at]), hours) + timedelta(hours=hours)
         measurements: dict[str, Any] = {}
         for name in columns:
             value = columns[name][at]
@@ -73,6 +70,12 @@ def _lines(visits: Visits, words: Vocabulary) -> Iterator[dict[str, Any]]:
             },
             "truth": {name: _or_none(float(columns[f"truth:{name}"][at])) for name in outcomes},
         }
+
+
+def _begin(month: int, hours: float) -> datetime:
+    """When the episode began: at eight on the first day of its month."""
+    months = month // 100 * 12 + month % 100 - 1 - int(months_later(np.array([hours]))[0])
+    return datetime(months // 12, months % 12 + 1, 1, 8, tzinfo=UTC)
 
 
 def _plain(feature: Feature, value: float) -> float | str | bool:

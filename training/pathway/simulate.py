@@ -18,7 +18,7 @@ from training.pathway.labels import Outcomes
 from training.pathway.parameters import Parameters
 from training.pathway.patients import Floats, Integers, Patients, draw_patients
 from training.pathway.record import Record
-from training.pathway.visits import Clock, plan
+from training.pathway.visits import Clock, months_later, plan
 
 BLOCK = 4096
 VISITS_PER_EPISODE = 64
@@ -146,7 +146,7 @@ def _assemble(
         here, own, when = here[sort], own[sort], when[sort]
         episode = block * BLOCK + here
         hospital = names[patients.hospital[here]]
-        month = parameters.first_month % 100 - 1 + patients.month[here] + (when // 730).astype(int)
+        month = parameters.first_month % 100 - 1 + patients.month[here] + months_later(when)
         columns = {
             name: np.concatenate([visit.columns[name] for visit in visits])
             for name in visits[0].columns

@@ -19,6 +19,15 @@ LAST_VISIT = 850
 NOT_YET = -1
 
 
+HOURS_PER_MONTH = 730.5
+
+
+def months_later(hours: Floats) -> Integers:
+    """Whole months, of 730.5 hours on the average, since an episode began."""
+    months: Integers = (hours // HOURS_PER_MONTH).astype(np.int64)
+    return months
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One round of visits: those patients of a block who have it.

@@ -20,7 +20,7 @@ KEYS = {
     "unit": pa.string(), "month": pa.int32(), "visit": pa.int32(), "hours": pa.float64(),
 }  # fmt: skip
 LATER = "later:"
-ROW_GROUP = 20_000
+ROW_GROUP = 12_000
 
 
 def write_cohort(
@@ -68,7 +68,12 @@ class _Writer:
         words = [field.name for field in schema if pa.types.is_string(field.type)]
         # A dictionary of measured numbers would be as long as the column.
         self._file = parquet.ParquetWriter(
-            path, schema, compression="zstd", compression_level=1, use_dictionary=words
+            path,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=words,
+            write_statistics=False,
         )
         self._schema = schema
         self._held: list[pa.Table] = []
