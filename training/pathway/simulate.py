@@ -169,6 +169,8 @@ def _assemble(
 
 
 def _take(visits: Visits, inside: np.ndarray) -> Visits:
+    if inside.all():
+        return visits
     return Visits(
         visits.branch_point,
         {name: values[inside] for name, values in visits.keys.items()},
@@ -177,6 +179,8 @@ def _take(visits: Visits, inside: np.ndarray) -> Visits:
 
 
 def _joined(name: str, parts: list[Visits]) -> Visits:
+    if len(parts) == 1:
+        return parts[0]
     return Visits(
         name,
         {key: np.concatenate([part.keys[key] for part in parts]) for key in parts[0].keys},

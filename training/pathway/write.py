@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from models.vocabulary import Feature, Vocabulary, load_vocabulary
+from training.errors import SourceInvalid
 from training.pathway.parameters import Parameters
 from training.pathway.simulate import Visits, blocks_of, simulate_episodes
 
@@ -20,7 +21,7 @@ KEYS = {
     "unit": pa.string(), "month": pa.int32(), "visit": pa.int32(), "hours": pa.float64(),
 }  # fmt: skip
 LATER = "later:"
-ROW_GROUP = 12_000
+ROW_GROUP = 25_000
 
 
 def write_cohort(
@@ -30,6 +31,7 @@ def write_cohort(
     out: Path,
     progress: Callable[[int], object] = lambda _: None,
     vocabulary: Vocabulary | None = None,
+    row_group: int = ROW_GROUP,
 ) -> dict[str, int]:
     """Simulate episodes 0 to `episodes - 1` into `out/<branch-point>.parquet`.
 
@@ -37,13 +39,35 @@ def write_cohort(
     ----------
     progress : callable
         Told how many episodes have been added.
+    row_group : int
+        Rows of a file that are gathered before they are written.
 
     Returns
     -------
     dict
         Rows by branch point.
+
+    Raises
+    ------
+    SourceInvalid
+        When the folder cannot be written.
     """
     words = vocabulary or load_vocabulary()
+    try:
+        return _write(parameters, seed, episodes, out, progress, words, row_group)
+    except OSError as error:
+        raise SourceInvalid(f"{out} cannot be written: {error.strerror}") from error
+
+
+def _write(
+    parameters: Parameters,
+    seed: int,
+    episodes: int,
+    out: Path,
+    progress: Callable[[int], object],
+    words: Vocabulary,
+    row_group: int,
+) -> dict[str, int]:
     out.mkdir(parents=True, exist_ok=True)
     metadata = _metadata(parameters, seed, episodes)
     rows: dict[str, int] = {}
@@ -54,7 +78,9 @@ def write_cohort(
                 table = to_table(visits, words.features)
                 if name not in writers:
                     schema = table.schema.with_metadata({**metadata, "branch_point": name})
-                    writers[name] = files.enter_context(_Writer(out / f"{name}.parquet", schema))
+                    writers[name] = files.enter_context(
+                        _Writer(out / f"{name}.parquet", schema, row_group)
+                    )
                 writers[name].add(table)
                 rows[name] = rows.get(name, 0) + len(visits)
             progress(count)
@@ -62,13 +88,18 @@ def write_cohort(
 
 
 class _Writer:
-    """One file; rows are gathered into groups large enough to compress well, and no larger."""
+    """One file; rows are gathered into groups large enough to compress well, and no larger.
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    It has its name when it is complete: an interrupted run leaves no file that looks like one.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, row_group: int) -> None:
+        self._row_group = row_group
+        self._path, self._part = path, path.with_name(f"{path.name}.part")
         words = [field.name for field in schema if pa.types.is_string(field.type)]
         # A dictionary of measured numbers would be as long as the column.
         self._file = parquet.ParquetWriter(
-            path,
+            self._part,
             schema,
             compression="zstd",
             compression_level=1,
@@ -81,13 +112,18 @@ class _Writer:
     def __enter__(self) -> _Writer:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._flush()
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if failed is None:
+            self._flush()
         self._file.close()
+        if failed is None:
+            self._part.replace(self._path)
+        else:
+            self._part.unlink()
 
     def add(self, table: pa.Table) -> None:
         self._held.append(table)
-        if sum(held.num_rows for held in self._held) >= ROW_GROUP:
+        if sum(held.num_rows for held in self._held) >= self._row_group:
             self._flush()
 
     def _flush(self) -> None:

@@ -9,11 +9,13 @@ import pytest
 from pyarrow import parquet
 
 from models.vocabulary import Vocabulary
+from training.errors import SourceInvalid
 from training.pathway import Parameters
 from training.pathway.simulate import BLOCK
-from training.pathway.write import ROW_GROUP, write_cohort
+from training.pathway.write import write_cohort
 
 EPISODES = 2 * BLOCK + 100
+ROW_GROUP = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,7 @@ def folder(
 ) -> Path:
     out = tmp_path_factory.mktemp("pathway")
     told: list[int] = []
-    rows = write_cohort(parameters, 1, EPISODES, out, told.append, vocabulary)
+    rows = write_cohort(parameters, 1, EPISODES, out, told.append, vocabulary, ROW_GROUP)
     assert sum(told) == EPISODES
     for name, count in rows.items():
         assert parquet.read_metadata(out / f"{name}.parquet").num_rows == count
@@ -84,3 +86,25 @@ def test_rows_are_written_in_groups_of_bounded_size(folder: Path):
     sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
     assert len(sizes) > 1
     assert max(sizes) < ROW_GROUP + 3 * BLOCK
+
+
+def test_an_interrupted_run_leaves_no_file_that_looks_complete(
+    parameters: Parameters, vocabulary: Vocabulary, tmp_path: Path
+):
+    class Stop(Exception):
+        pass
+
+    def stop(_: int) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        write_cohort(parameters, 1, 10, tmp_path, stop, vocabulary)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(
+    parameters: Parameters, vocabulary: Vocabulary, tmp_path: Path
+):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(SourceInvalid, match="taken/below cannot be written"):
+        write_cohort(parameters, 1, 10, tmp_path / "taken" / "below", vocabulary=vocabulary)
