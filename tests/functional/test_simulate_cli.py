@@ -22,3 +22,23 @@ def test_a_cohort_is_written_and_counted(tmp_path: Path):
         assert table.num_rows == rows
         assert set(table["hospital"].to_pylist()) <= {"west"}
         assert table.schema.metadata[b"scenarios"] == b"older-patients"
+
+
+def test_visits_are_printed_as_requests(tmp_path: Path):
+    done = run_command("risk-train", "simulate", "--ndjson", "--episodes", "2", var=tmp_path)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["episode"] for line in lines} == {0, 1}
+    for line in lines:
+        assert set(line) == {
+            "episode", "visit", "branch_point", "hours", "request", "labels", "truth",
+        }  # fmt: skip
+        assert line["request"]["measurements"]["age"] >= 18
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_scenario_is_one_line_that_names_the_known_ones(tmp_path: Path):
+    done = run_command("risk-train", "simulate", "--scenario", "volcano", var=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "no scenario volcano; known: " in done.stderr
+    assert "Traceback" not in done.stderr

@@ -21,7 +21,7 @@ KEYS = {
     "unit": pa.string(), "month": pa.int32(), "visit": pa.int32(), "hours": pa.float64(),
 }  # fmt: skip
 LATER = "later:"
-ROW_GROUP = 25_000
+BLOCKS_PER_GROUP = 4
 
 
 def write_cohort(
@@ -31,7 +31,7 @@ def write_cohort(
     out: Path,
     progress: Callable[[int], object] = lambda _: None,
     vocabulary: Vocabulary | None = None,
-    row_group: int = ROW_GROUP,
+    blocks_per_group: int = BLOCKS_PER_GROUP,
 ) -> dict[str, int]:
     """Simulate episodes 0 to `episodes - 1` into `out/<branch-point>.parquet`.
 
@@ -39,8 +39,8 @@ def write_cohort(
     ----------
     progress : callable
         Told how many episodes have been added.
-    row_group : int
-        Rows of a file that are gathered before they are written.
+    blocks_per_group : int
+        Blocks of episodes that are gathered before all files get a group of rows.
 
     Returns
     -------
@@ -54,9 +54,9 @@ def write_cohort(
     """
     words = vocabulary or load_vocabulary()
     try:
-        return _write(parameters, seed, episodes, out, progress, words, row_group)
+        return _write(parameters, seed, episodes, out, progress, words, blocks_per_group)
     except OSError as error:
-        raise SourceInvalid(f"{out} cannot be written: {error.strerror}") from error
+        raise SourceInvalid(f"{out} cannot be written: {error.strerror or error}") from error
 
 
 def _write(
@@ -66,35 +66,32 @@ def _write(
     out: Path,
     progress: Callable[[int], object],
     words: Vocabulary,
-    row_group: int,
+    blocks_per_group: int,
 ) -> dict[str, int]:
     out.mkdir(parents=True, exist_ok=True)
     metadata = _metadata(parameters, seed, episodes)
     rows: dict[str, int] = {}
     with ExitStack() as files:
         writers: dict[str, _Writer] = {}
-        for first, count in blocks_of(episodes):
+        for number, (first, count) in enumerate(blocks_of(episodes), start=1):
             for name, visits in simulate_episodes(parameters, seed, first, count, words).items():
                 table = to_table(visits, words.features)
                 if name not in writers:
                     schema = table.schema.with_metadata({**metadata, "branch_point": name})
-                    writers[name] = files.enter_context(
-                        _Writer(out / f"{name}.parquet", schema, row_group)
-                    )
-                writers[name].add(table)
+                    writers[name] = files.enter_context(_Writer(out / f"{name}.parquet", schema))
+                writers[name].held.append(table)
                 rows[name] = rows.get(name, 0) + len(visits)
+            if number % blocks_per_group == 0:
+                for writer in writers.values():
+                    writer.flush()
             progress(count)
     return rows
 
 
 class _Writer:
-    """One file; rows are gathered into groups large enough to compress well, and no larger.
+    """One file, named when it is complete: an interrupted run leaves none that looks like one."""
 
-    It has its name when it is complete: an interrupted run leaves no file that looks like one.
-    """
-
-    def __init__(self, path: Path, schema: pa.Schema, row_group: int) -> None:
-        self._row_group = row_group
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._part = path, path.with_name(f"{path.name}.part")
         words = [field.name for field in schema if pa.types.is_string(field.type)]
         # A dictionary of measured numbers would be as long as the column.
@@ -107,29 +104,25 @@ class _Writer:
             write_statistics=False,
         )
         self._schema = schema
-        self._held: list[pa.Table] = []
+        self.held: list[pa.Table] = []
 
     def __enter__(self) -> _Writer:
         return self
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
         if failed is None:
-            self._flush()
+            self.flush()
         self._file.close()
         if failed is None:
             self._part.replace(self._path)
         else:
             self._part.unlink()
 
-    def add(self, table: pa.Table) -> None:
-        self._held.append(table)
-        if sum(held.num_rows for held in self._held) >= self._row_group:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._held:
-            self._file.write_table(pa.concat_tables(self._held).cast(self._schema))
-            self._held = []
+    def flush(self) -> None:
+        """Write what is held as one group of rows."""
+        if self.held:
+            self._file.write_table(pa.concat_tables(self.held).cast(self._schema))
+            self.held = []
 
 
 def to_table(visits: Visits, features: Mapping[str, Feature]) -> pa.Table:

@@ -178,3 +178,19 @@ def test_a_patient_drawn_again_and_again_meets_the_exported_risk(
         error = known.std() / np.sqrt(len(known))
         assert abs(known.mean() - table[name][BEFORE, 0]) < 4.5 * error + 1e-9, name
         assert known.std() > 0, name
+
+
+@pytest.mark.parametrize("trait", ["age_z", "frailty", "comorbidity", "kidney", "malnutrition"])
+def test_a_sicker_patient_never_runs_a_lower_risk_of_death_or_poor_recovery(
+    parameters: Parameters, trait: str
+):
+    drawn = draw_patients(parameters, 1024, np.random.default_rng(6))
+    sicker = replace(
+        drawn, traits=MappingProxyType({**drawn.traits, trait: drawn.traits[trait] + 0.5})
+    )
+    usual, worse = (
+        truths(parameters, patients, build_chain(parameters, patients))
+        for patients in (drawn, sicker)
+    )
+    for name in ("death_30d", "death_180d", "death_in_hospital", "poor_recovery_90d"):
+        assert np.all(worse[name] >= usual[name] - 1e-9), name
