@@ -40,7 +40,6 @@ from training.export import (
     trusted_keys,
     write_export,
 )
-from training.pathway.command import chosen_parameters, print_visits, simulate_to
 from training.sources.fetch import fetch as fetch_cohort
 from training.sources.source import Source, load_source, source_names
 
@@ -174,6 +173,9 @@ def simulate(
 
     It exercises the machinery; it proves nothing about patients.
     """
+    from training.pathway import write_cohort
+    from training.pathway.command import chosen_parameters, print_visits
+
     parameters = chosen_parameters(scenario or (), hospital or ())
     if ndjson:
         _end_as_cat_does()
@@ -182,7 +184,7 @@ def simulate(
     folder = out or var / "cohorts" / "pathway"
     with _progress() as bars:
         task = bars.add_task("simulating", total=episodes)
-        written = simulate_to(parameters, seed, episodes, folder, partial(bars.advance, task))
+        written = write_cohort(parameters, seed, episodes, folder, partial(bars.advance, task))
     if as_json:
         print(json.dumps({"folder": str(folder), "rows": written}))
         return

@@ -1,17 +1,15 @@
-"""`risk-train simulate`: write a simulated cohort, or print its visits as requests."""
+"""What `risk-train simulate` needs beside the generator: which parameters, and visits as lines."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from training.errors import SourceInvalid
 from training.pathway.parameters import Parameters, load_parameters
 from training.pathway.requests import episode_visits
 from training.pathway.simulate import blocks_of
-from training.pathway.write import write_cohort
 
 
 def chosen_parameters(scenarios: Sequence[str], hospitals: Sequence[str]) -> Parameters:
@@ -30,13 +28,6 @@ def chosen_parameters(scenarios: Sequence[str], hospitals: Sequence[str]) -> Par
         raise SourceInvalid(f"no hospital {', '.join(unknown)}; known: {', '.join(known)}")
     kept = tuple(house for house in parameters.hospitals if house.name in hospitals)
     return replace(parameters, hospitals=kept)
-
-
-def simulate_to(
-    parameters: Parameters, seed: int, episodes: int, out: Path, progress: Callable[[int], object]
-) -> dict[str, int]:
-    """Write the Parquet files and return the number of rows by branch point."""
-    return write_cohort(parameters, seed, episodes, out, progress)
 
 
 def print_visits(

@@ -48,12 +48,14 @@ def truths(parameters: Parameters, patients: Patients, chain: Chain) -> dict[str
     """
     n = patients.count
     tables = _complications(chain, n)
-    dead, poor, disabled = _long_run(parameters, patients, chain)
+    dead, alive_but = _long_run(parameters, patients, chain)
     tables |= {f"death_{days}d": dead[days] for days in (30, 60, 180)}
     response = label_response(parameters, patients)
     for days, outcome in ((90, "poor_recovery_90d"), (365, "poor_recovery_365d")):
         alive = 1.0 - dead[days]
-        tables[outcome] = (dead[days] + response * poor[outcome]) / (dead[days] + response * alive)
+        answered = dead[days] + response * alive
+        tables[outcome] = (dead[days] + response * alive_but[outcome]) / answered
+    disabled = alive_but["severe_disability_60d"]
     tables["severe_disability_60d"] = disabled / np.maximum(1.0 - dead[60], 1e-12)
     seen = 1.0 - parameters.missing_label["troponin_never_taken"]
     injured = tables["myocardial_injury"]
@@ -132,8 +134,8 @@ def _complications(chain: Chain, n: int) -> dict[str, Floats]:
 
 def _long_run(
     parameters: Parameters, patients: Patients, chain: Chain
-) -> tuple[dict[int, Floats], dict[str, Floats], Floats]:
-    """Return death by 30 ... 365 days, and what the living are like at their horizons."""
+) -> tuple[dict[int, Floats], dict[str, Floats]]:
+    """Return death by 30 ... 365 days, and being alive but ill at an outcome's horizon."""
     ends = {
         "poor_recovery_90d": 90, "poor_recovery_365d": 365, "severe_disability_60d": 60,
     }  # fmt: skip
@@ -146,7 +148,7 @@ def _long_run(
         value = terminal(parameters, patients, outcome).T[:, :, None]
         later = within[days][:, : len(STATES), : len(STATES)] @ value
         alive_but[outcome] = _with_start(chain, later[:, :, 0].T, 0.0)
-    return dead, alive_but, alive_but["severe_disability_60d"]
+    return dead, alive_but
 
 
 def _matrix(chain: Chain, n: int) -> Floats:
