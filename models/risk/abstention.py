@@ -75,6 +75,16 @@ class _PiecewiseLine:
         at = np.arange(len(x)), segment
         return np.asarray(self.score[at] + self.slope[at] * (x - self.value[at]))
 
+    def scores_of_many(self, X: Floats) -> Floats:
+        """Normal scores of many vectors, shape (n_samples, k)."""
+        out = np.empty(X.shape)
+        for i, column in enumerate(X.T):
+            segment = np.searchsorted(self.inner[i], column, side="left")
+            segment[np.isnan(column)] = 0
+            own = column - self.value[i, segment]
+            out[:, i] = self.score[i, segment] + self.slope[i, segment] * own
+        return out
+
 
 @dataclass(frozen=True, slots=True)
 class Familiarity:
@@ -149,6 +159,14 @@ class Familiarity:
             for n, i in enumerate(missing)
         }
 
+    def unfamiliar(self, X: Floats) -> NDArray[np.bool_]:
+        """The same verdict for many vectors, shape (n_samples, n_features) -> (n_samples,)."""
+        out = _distances(self._line.scores_of_many(X[:, self.columns]), self.correlation)
+        beyond = out > self.limit
+        for column, (lowest, highest) in self.ranges.items():
+            beyond |= (X[:, column] < lowest) | (X[:, column] > highest)
+        return beyond
+
     def _scores(self, x: Floats) -> Floats:
         return self._line.scores(x[self.columns])
 
@@ -218,10 +236,9 @@ def fit_familiarity(X: Floats, numeric: Sequence[int], required: Sequence[int]) 
             columns.append(column)
             knots.append(own)
     line = _PiecewiseLine.through(knots)
-    scores = np.array([line.scores(row[columns]) for row in X])
+    scores = line.scores_of_many(X[:, columns])
     correlation = _correlation(scores)
-    inverse_of = _remembering(correlation)
-    distances = np.array([_distance(row, inverse_of) for row in scores])
+    distances = _distances(scores, correlation)
     ranges = {
         column: (float(np.nanmin(X[:, column])), float(np.nanmax(X[:, column])))
         for column in required
@@ -266,6 +283,29 @@ def _inverse_of_present(present: bytes, correlation: Floats) -> Floats:
     """Inverse of the part of a correlation that a mask marks as present."""
     at = np.flatnonzero(np.frombuffer(present, dtype=np.bool_))
     return np.asarray(np.linalg.inv(correlation[np.ix_(at, at)]))
+
+
+def _distances(scores: Floats, correlation: Floats) -> Floats:
+    """Distance of many vectors: one inverse for all that have the same inputs."""
+    present = ~np.isnan(scores)
+    patterns = np.packbits(present, axis=1)
+    kinds, kind = np.unique(patterns, axis=0, return_inverse=True)
+    order = np.argsort(kind, kind="stable")
+    first = np.searchsorted(kind[order], np.arange(len(kinds) + 1))
+    out = np.zeros(len(scores))
+    for i in range(len(kinds)):
+        rows = order[first[i] : first[i + 1]]
+        at = np.flatnonzero(present[rows[0]])
+        if not at.size:
+            continue
+        own = scores[np.ix_(rows, at)]
+        inverse = _inverse_of_present(present[rows[0]].tobytes(), correlation)
+        out[rows] = _wilson_hilferty(((own @ inverse) * own).sum(axis=1), at.size)
+    return out
+
+
+def _wilson_hilferty(squared: Floats, k: int) -> Floats:
+    return np.asarray(((squared / k) ** (1 / 3) - (1 - 2 / (9 * k))) / sqrt(2 / (9 * k)))
 
 
 def _distance(scores: Floats, inverse_of: Callable[[bytes], Floats]) -> float:

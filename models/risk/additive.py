@@ -13,7 +13,7 @@ Bayesian posterior variance that is used here).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -29,6 +29,7 @@ RAMP, LEVEL, MISSING = 0, 1, 2
 RIDGE = 1e-6
 PATTERNS_KEPT = 1024
 BASES_KEPT = 64
+ROWS_A_BLOCK = 8192
 KIND_NAMES = ("ramp", "level", "missing")
 
 
@@ -88,6 +89,11 @@ class Basis:
         return np.where(self._is_indicator[at], 0.0, values) - self.mean[at]
 
 
+def _blocks(n_rows: int) -> Iterator[slice]:
+    """Rows in blocks, so that a cohort's columns are never there all at once."""
+    return (slice(start, start + ROWS_A_BLOCK) for start in range(0, n_rows, ROWS_A_BLOCK))
+
+
 @dataclass(frozen=True, slots=True)
 class AdditiveModel:
     """Intercept and coefficients on a centred basis, with their posterior covariance.
@@ -129,18 +135,23 @@ class AdditiveModel:
 
     def contributions(self, X: Floats) -> Floats:
         """Contribution per input, shape (n_samples, n_features)."""
-        weighted = self.basis.columns(X) * self.coefficients
         out = np.zeros((len(X), self.n_features))
-        for column, feature in enumerate(self.basis.feature):
-            out[:, feature] += weighted[:, column]
+        for rows in _blocks(len(X)):
+            weighted = self.basis.columns(X[rows]) * self.coefficients
+            for column, feature in enumerate(self.basis.feature):
+                out[rows, feature] += weighted[:, column]
         return out
 
     def variance(self, X: Floats) -> Floats:
         """Variance of the score, shape (n_samples,): posterior, plus what is not measured."""
-        columns = self.basis.columns(X)
-        posterior = np.einsum("ij,ij->i", columns @ self.covariance, columns)
+        posterior = np.empty(len(X))
+        for rows in _blocks(len(X)):
+            columns = self.basis.columns(X[rows])
+            posterior[rows] = np.einsum("ij,ij->i", columns @ self.covariance, columns)
         missing = np.isnan(X) & self._unlearnt
-        return np.asarray(posterior + [self._unmeasured_of(row.tobytes()) for row in missing])
+        patterns, pattern = np.unique(missing, axis=0, return_inverse=True)
+        unmeasured = np.array([self._unmeasured_of(row.tobytes()) for row in patterns])
+        return np.asarray(posterior + unmeasured[pattern])
 
     def explain_one(self, x: Floats, columns: Floats | None = None) -> tuple[Floats, float]:
         """Contributions (n_features,) and variance of a single vector; the request path.

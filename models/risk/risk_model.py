@@ -85,6 +85,15 @@ class RiskModel:
         """Calibrated score of the average fitting patient."""
         return self.calibration.intercept + self.calibration.slope * self.raw_base_value
 
+    def vectors(self, X: Floats) -> Floats:
+        """As `vector`, for many: categories that no fitting patient had become missing."""
+        if not any(item.unseen for item in self.inputs):
+            return X
+        X = X.copy()
+        for i, item in enumerate(self.inputs):
+            X[np.isin(X[:, i], list(item.unseen)), i] = np.nan
+        return X
+
     def for_trees(self, X: Floats) -> Floats:
         """Recode categories as the trees were fitted to read them; missing stays missing."""
         X = X.copy()
@@ -159,6 +168,18 @@ class RiskModel:
         chance = probability_of_one(score)
         lower, upper = interval.bounds_of_one(chance, slope**2 * variance)
         return Answered(score, chance, base, contributions, lower, upper)
+
+    def answers(self, X: Floats) -> NDArray[np.bool_]:
+        """Whether `assess` would answer, for many vectors: (n_samples, n_features) -> (n_samples,)."""
+        X = self.vectors(X)
+        required = [i for i, name in enumerate(self.features) if name in self.required]
+        answered = ~np.isnan(X[:, required]).any(axis=1)
+        answered &= ~self.familiarity.unfamiliar(X)
+        if self.minimum is not None or self.maximum is not None:
+            score, _ = self.explain(X)
+            answered &= score >= (-np.inf if self.minimum is None else self.minimum)
+            answered &= score <= (np.inf if self.maximum is None else self.maximum)
+        return answered
 
     def to_document(self) -> dict[str, Any]:
         """Everything but the trees' text, as JSON."""
