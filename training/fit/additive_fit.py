@@ -7,7 +7,7 @@ the dictionary become sign constraints on the ramps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.risk.additive import LEVEL, MISSING, RAMP, AdditiveModel, Basis
 from models.risk.calibration import probability
 from models.vocabulary import Feature
+from training.fit.design import BLOCK_ROWS, Design
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +27,10 @@ LEVEL_SHARE = 1 / 30
 # Under this share of missing values nothing can be learned from their being missing.
 LEARNABLE_MISSING = 0.005
 MOST_STEPS = 100
+# Of the coefficients, where the fit is to be published; and of the loss a row, where fits are only
+# compared.
 TOLERANCE = 1e-7
+LOSS_TOLERANCE = 1e-8
 SUFFICIENT_DECREASE = 1e-4
 SMALLEST_SHARE = 2.0**-30
 
@@ -61,9 +65,13 @@ def build_basis(X: Floats, features: Sequence[Feature]) -> Basis:
         stop=table[:, 3],
         mean=np.zeros(len(table)),
     )
-    raw = basis.columns(X)
-    absent = np.isnan(X[:, basis.feature]) & (basis.kind != MISSING)
-    mean = np.where(absent, 0.0, raw).sum(axis=0) / np.maximum((~absent).sum(axis=0), 1)
+    total, counted = np.zeros(len(table)), np.zeros(len(table))
+    for start in range(0, len(X), BLOCK_ROWS):
+        block = X[start : start + BLOCK_ROWS]
+        absent = np.isnan(block[:, basis.feature]) & (basis.kind != MISSING)
+        total += np.where(absent, 0.0, basis.columns(block)).sum(axis=0)
+        counted += (~absent).sum(axis=0)
+    mean = total / np.maximum(counted, 1)
     return Basis(basis.feature, basis.kind, basis.start, basis.stop, mean)
 
 
@@ -114,96 +122,170 @@ def fit_additive(
         With the posterior covariance: the inverse of the penalised information, times the residual
         variance for a numeric outcome.
     """
-    Z = np.column_stack([np.ones(len(X)), basis.columns(X)])
-    P = np.zeros((Z.shape[1], Z.shape[1]))
-    P[1:, 1:] = penalty.matrix
-    if kind == "binary":
-        weights = _logistic(Z, y, P, penalty.signs)
-        p = probability(Z @ weights)
-        information = (Z * (p * (1 - p))[:, None]).T @ Z + P
-        dispersion = 1.0
-    else:
-        weights = _gaussian(Z, y, P, penalty.signs)
-        information = Z.T @ Z + P
-        dispersion = float(np.mean((y - Z @ weights) ** 2))
+    design = Design(X, basis)
+    target = Target.of(y, kind)
+    weights, _ = minimise(design, target, padded(penalty), penalty.signs, target.start(design))
+    information = design.cross_product(target.curvature(design.scores(weights))) + padded(penalty)
+    return finished(basis, weights, information, target, design.scores(weights), X)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is fitted, on the scale it is fitted on.
+
+    A numeric outcome is brought to mean 0 and standard deviation 1, so that smoothing means the
+    same everywhere.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n_rows,)
+    mean, scale : float
+        Numeric: outcome = mean + scale * y. Binary: 0 and 1.
+    """
+
+    y: Floats
+    kind: str
+    mean: float = 0.0
+    scale: float = 1.0
+
+    @classmethod
+    def of(cls, y: Floats, kind: str) -> Target:
+        """Take an outcome in its own unit."""
+        if kind == "binary":
+            return cls(y, kind)
+        mean, scale = float(y.mean()), float(y.std()) or 1.0
+        return cls((y - mean) / scale, kind, mean, scale)
+
+    def start(self, design: Design) -> Floats:
+        """Weights of the model that says the same of everybody, shape (n_columns,)."""
+        weights = np.zeros(design.n_columns)
+        if self.kind == "binary":
+            weights[0] = np.log(self.y.mean() / (1 - self.y.mean()))
+        return weights
+
+    def losses(self, score: Floats) -> Floats:
+        """Loss of every row, shape as the score: (n_rows,) or (n_rows, k)."""
+        y = self.y if score.ndim == 1 else self.y[:, None]
+        if self.kind == "binary":
+            return np.asarray(np.logaddexp(0.0, score) - y * score)
+        return np.asarray(0.5 * (score - y) ** 2)
+
+    def residuals(self, score: Floats) -> Floats:
+        """First derivative of the losses."""
+        y = self.y if score.ndim == 1 else self.y[:, None]
+        return np.asarray((probability(score) if self.kind == "binary" else score) - y)
+
+    def curvature(self, score: Floats) -> Floats | None:
+        """Second derivative of the losses, None where it is 1 everywhere."""
+        if self.kind != "binary":
+            return None
+        p = probability(score)
+        return p * (1 - p)
+
+    def in_unit(self, score: Floats) -> Floats:
+        """A score on the fitting scale, in log-odds or in the outcome's unit."""
+        return np.asarray(self.mean + self.scale * score)
+
+
+def padded(penalty: Penalty) -> Floats:
+    """The penalty matrix with a row and a column for the intercept, which is free."""
+    return np.pad(penalty.matrix, ((1, 0), (1, 0)))
+
+
+def finished(
+    basis: Basis, weights: Floats, information: Floats, target: Target, score: Floats, X: Floats
+) -> AdditiveModel:
+    """Make the model of fitted weights.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n_columns,)
+        Intercept first, on the target's scale.
+    information : ndarray, shape (n_columns, n_columns)
+        Penalised, at these weights.
+    score : ndarray, shape (n_rows,)
+        Of the fitting rows, on the target's scale; dispersion of a numeric outcome.
+    X : ndarray, shape (n_rows, n_features)
+        Fitting rows; spread of the contributions.
+    """
+    dispersion = 1.0 if target.kind == "binary" else float(np.mean((score - target.y) ** 2))
     covariance: Floats = np.asarray(
-        dispersion * np.linalg.inv(information)[1:, 1:], dtype=np.float64
+        target.scale**2 * dispersion * np.linalg.inv(information)[1:, 1:], dtype=np.float64
     )
     nothing = np.zeros((X.shape[1], X.shape[1]))
-    model = AdditiveModel(basis, weights[1:], covariance, float(weights[0]), nothing)
+    model = AdditiveModel(
+        basis, target.scale * weights[1:], covariance, float(target.in_unit(weights[0])), nothing
+    )
     learnt = basis.feature[basis.kind == MISSING]
     spread = np.cov(model.contributions(X), rowvar=False).reshape(nothing.shape)
     spread[learnt, :] = spread[:, learnt] = 0.0
     return replace(model, spread=spread)
 
 
-def _logistic(Z: Floats, y: Floats, P: Floats, signs: NDArray[np.intp]) -> Floats:
-    def value(weights: Floats) -> float:
-        score = Z @ weights
-        return float(np.logaddexp(0.0, score).sum() - y @ score + 0.5 * weights @ P @ weights)
-
-    def slopes(weights: Floats) -> tuple[Floats, Floats]:
-        p = probability(Z @ weights)
-        return Z.T @ (p - y) + P @ weights, (Z * (p * (1 - p))[:, None]).T @ Z + P
-
-    start = np.zeros(Z.shape[1])
-    start[0] = np.log(y.mean() / (1 - y.mean()))
-    return _minimise(value, slopes, start, signs)
-
-
-def _gaussian(Z: Floats, y: Floats, P: Floats, signs: NDArray[np.intp]) -> Floats:
-    # On the scale of the outcome's standard deviation, so that smoothing means the same everywhere.
-    scale = float(y.std()) or 1.0
-    target = (y - y.mean()) / scale
-    hessian, projected = Z.T @ Z + P, Z.T @ target
-
-    def value(weights: Floats) -> float:
-        return float(0.5 * weights @ hessian @ weights - projected @ weights)
-
-    def slopes(weights: Floats) -> tuple[Floats, Floats]:
-        return hessian @ weights - projected, hessian
-
-    weights = _minimise(value, slopes, np.zeros(Z.shape[1]), signs) * scale
-    weights[0] += y.mean()
-    return weights
-
-
-def _minimise(
-    value: Callable[[Floats], float],
-    slopes: Callable[[Floats], tuple[Floats, Floats]],
-    start: Floats,
+def minimise(
+    design: Design,
+    target: Target,
+    penalty: Floats,
     signs: NDArray[np.intp],
-) -> Floats:
+    start: Floats,
+    loss_tolerance: float = 0.0,
+) -> tuple[Floats, Floats]:
     """Projected Newton for a convex loss under sign constraints.
 
     A coefficient that sits at its bound and would leave it stays there; the others take a Newton
     step, projected back onto the bounds and halved until the loss falls enough.
+
+    Parameters
+    ----------
+    penalty : ndarray, shape (n_columns, n_columns)
+        From `padded`.
+    start : ndarray, shape (n_columns,)
+        Within the bounds; a neighbouring fit saves steps.
+    loss_tolerance : float
+        Stop as well when a step can gain no more than this a row.
+
+    Returns
+    -------
+    weights : ndarray, shape (n_columns,)
+    information : ndarray, shape (n_columns, n_columns)
+        Unpenalised, where the last step began.
 
     References
     ----------
     Bertsekas DP. Projected Newton methods for optimization problems with simple constraints.
     SIAM J Control Optim 1982;20:221-246.
     """
-    sign = np.concatenate(([0], signs))
-    low = np.where(sign > 0, 0.0, -np.inf)
-    high = np.where(sign < 0, 0.0, np.inf)
-    weights, loss = start, value(start)
-    for _ in range(MOST_STEPS):
-        gradient, hessian = slopes(weights)
+    low, high = bounds(signs)
+    weights, score = start, design.scores(start)
+    loss = float(target.losses(score).sum() + 0.5 * weights @ penalty @ weights)
+    information = design.cross_product(target.curvature(score))
+    for step_number in range(MOST_STEPS):
+        gradient = design.sums(target.residuals(score)) + penalty @ weights
+        if step_number and target.kind == "binary":
+            information = design.cross_product(target.curvature(score))
         held = ((weights <= low) & (gradient > 0)) | ((weights >= high) & (gradient < 0))
         free = np.flatnonzero(~held)
         step = np.zeros_like(weights)
+        hessian = information + penalty
         step[free] = -np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
         share = 1.0
         while True:
             moved = np.clip(weights + share * step, low, high)
-            found = value(moved)
+            score = design.scores(moved)
+            found = float(target.losses(score).sum() + 0.5 * moved @ penalty @ moved)
             enough = SUFFICIENT_DECREASE * float(gradient @ (weights - moved))
             if found <= loss - enough or share < SMALLEST_SHARE:
                 break
             share /= 2
         change = float(np.abs(moved - weights).max())
+        gained = loss - found
         weights, loss = moved, min(found, loss)
-        if change < TOLERANCE:
+        if change < TOLERANCE or gained < loss_tolerance * design.n_rows:
             break
-    return weights
+    return weights, information
+
+
+def bounds(signs: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """Lowest and highest value of every coefficient, the intercept's first."""
+    sign = np.concatenate(([0], signs))
+    return np.where(sign > 0, 0.0, -np.inf), np.where(sign < 0, 0.0, np.inf)

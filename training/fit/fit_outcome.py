@@ -21,6 +21,7 @@ from models.risk.trees import TreeEnsemble
 from models.vocabulary import BranchPoint, Feature, Outcome
 from training.errors import CohortTooSmall
 from training.fit.additive_fit import build_basis, build_penalty, fit_additive
+from training.fit.plan import Plan
 from training.fit.selection import Choice, choose
 from training.fit.tree_fit import fit_encoding, fit_trees, recode
 
@@ -47,6 +48,8 @@ def fit_outcome(
     outcome: Outcome,
     training_data: str,
     seed: int,
+    plan: Plan | None = None,
+    episodes: NDArray[np.int64] | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Fitted:
     """Choose, fit, calibrate and bound one model.
@@ -57,6 +60,10 @@ def fit_outcome(
         Fitting rows, NaN where missing.
     y : ndarray, shape (n_samples,)
         Labels; rows with NaN are left out.
+    plan : Plan, optional
+        What may be tried; the product's own without one.
+    episodes : ndarray of int, shape (n_samples,), optional
+        Rows of one number belong together.
     progress : callable
         Told the share that each step completes; the shares sum to 1.
 
@@ -69,11 +76,14 @@ def fit_outcome(
     X, y = X[known], y[known]
     _refuse_small(y, outcome)
     directed = outcome.directions_apply
+    required = [i for i, feature in enumerate(features) if feature.name in point.required]
     choice = choose(
-        X, y, features, kind=outcome.kind, directed=directed, seed=seed,
+        X, y, features, kind=outcome.kind, directed=directed, seed=seed, plan=plan,
+        required=required, episodes=None if episodes is None else episodes[known],
         progress=lambda share: progress(share * CHOOSING_SHARE),
     )  # fmt: skip
     candidate = choice.candidate
+    X, features = X[:, choice.inputs], [features[i] for i in choice.inputs]
     basis = build_basis(X, features)
     penalty = build_penalty(basis, features, candidate.smoothing, directed)
     additive = fit_additive(X, y, features, basis, penalty, outcome.kind)
