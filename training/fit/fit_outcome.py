@@ -23,7 +23,7 @@ from training.errors import CohortTooSmall
 from training.fit.additive_fit import build_basis, build_penalty, fit_additive
 from training.fit.plan import Plan
 from training.fit.selection import Choice, choose
-from training.fit.tree_fit import fit_encoding, fit_trees, recode
+from training.fit.tree_fit import fit_encoding, fit_trees, published_text, recode
 
 Floats = NDArray[np.float64]
 FEWEST_EVENTS = 20
@@ -95,7 +95,7 @@ def fit_outcome(
             recode(X, encoding), y, features, kind=outcome.kind, leaves=candidate.leaves,
             rounds=candidate.rounds, directed=directed, seed=seed,
         )  # fmt: skip
-        trees_text = booster.model_to_string()
+        trees_text = published_text(booster)
     if outcome.kind == "binary":
         calibration = calibration_slope_and_intercept(y, choice.raw)
     else:

@@ -124,6 +124,31 @@ def fit_trees(
         return lightgbm.train(parameters, data, rounds)
 
 
+# Sums, gains and inner values that no reader needs: they follow from the rest.
+LEFT_OUT = ("tree_sizes=", "split_gain=", "leaf_weight=", "internal_weight=", "internal_value=")
+COUNTS = ("leaf_count=", "internal_count=")
+COUNT_WIDTH = 16
+
+
+def published_text(booster: lightgbm.Booster) -> str:
+    """The trees in LightGBM's text, as LightGBM itself still reads it, safe before the tripwire.
+
+    Counts of thousands of rows stand in lists, and `9978 1234 5678` has the form of a number that a
+    person may have: a bundle that holds one is refused. Zeros in front of every count keep its value
+    and take that form away.
+    """
+    lines = []
+    for line in booster.model_to_string().split("end of trees", 1)[0].splitlines():
+        if line.startswith(LEFT_OUT):
+            continue
+        if line.startswith(COUNTS):
+            key, _, counts = line.partition("=")
+            lines.append(f"{key}=" + " ".join(n.zfill(COUNT_WIDTH) for n in counts.split()))
+        else:
+            lines.append(line)
+    return "\n".join(lines).rstrip("\n") + "\n\nend of trees\n"
+
+
 def _with_blanked_copy(X: Floats, y: Floats, seed: int) -> tuple[Floats, Floats, Floats]:
     """Rows, outcomes and weights with the copy whose rarely missing inputs are blanked."""
     rare = np.isnan(X).mean(axis=0) < LEARNABLE_MISSING

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import lightgbm
 import numpy as np
 import pytest
 
 from models.risk.calibration import probability
 from models.risk.trees import TreeEnsemble
+from models.tripwire import find_in_bytes
 from models.vocabulary import Vocabulary
-from training.fit.tree_fit import fit_encoding, fit_trees, recode
+from training.fit.tree_fit import (
+    COUNT_WIDTH,
+    fit_encoding,
+    fit_trees,
+    published_text,
+    recode,
+)
 
 FEATURES = ("support_coma_score", "disease_group")
 
@@ -54,3 +62,28 @@ def test_categories_are_ranked_by_their_outcome(vocabulary: Vocabulary):
     y = np.concatenate([np.ones(90), np.zeros(10), np.zeros(100), np.ones(50), np.zeros(50)])
     codes = fit_encoding(X, y, [vocabulary.features[name] for name in FEATURES])[1]
     assert codes[1] < codes[2] < codes[0]
+
+
+def test_counts_of_many_rows_are_not_taken_for_a_persons_number():
+    """20,000 rows and more have leaves of 9978, 1234 and 5678 rows, side by side in a list."""
+    counts = " ".join(str(n) for n in (9978, 1234, 5678))
+    assert find_in_bytes(f"leaf_count={counts}\n".encode())
+    padded = " ".join(str(n).zfill(COUNT_WIDTH) for n in (9978, 1234, 5678))
+    assert not find_in_bytes(f"leaf_count={padded}\n".encode())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_published_trees_are_the_same_trees(rows, vocabulary: Vocabulary, seed: int):
+    X, y = rows
+    X = X + np.random.default_rng(seed).normal(0, 10, X.shape) * (1, 0)
+    booster = fit_trees(
+        X, y, [vocabulary.features[name] for name in FEATURES], kind="binary", leaves=4, rounds=20,
+        directed=False, seed=seed,
+    )  # fmt: skip
+    text = published_text(booster)
+    ours, whole = (TreeEnsemble.from_lightgbm_text(t) for t in (text, booster.model_to_string()))
+    assert (ours.contributions(X[:50]) == whole.contributions(X[:50])).all()
+    assert ours.base_value == whole.base_value
+    read = lightgbm.Booster(model_str=text)
+    for told in ({"raw_score": True}, {"pred_contrib": True}):
+        assert (read.predict(X[:50], **told) == booster.predict(X[:50], **told)).all()
