@@ -11,6 +11,7 @@ what it found, one JSON object for every time it is asked.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,12 @@ class Registry:
         outputs = [ColSpec("double", c) for c in ("probability", "log_odds", "base_value")] + [
             ColSpec("double", f"contribution_{column}") for column in run.columns
         ]
-        with _Answering(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        with (
+            _Answering(),
+            tempfile.TemporaryDirectory() as folder,
+            warnings.catch_warnings(),
+            redirect_stderr(io.StringIO()),  # MLflow tells of every version in two lines
+        ):
             warnings.simplefilter("ignore")
             copy = Path(folder) / "bundle"
             shutil.copytree(bundle, copy)

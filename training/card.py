@@ -10,6 +10,10 @@ from models.vocabulary import Vocabulary
 from training.cohort import Cohort
 from training.fit.selection import Candidate
 
+SIMULATED = (
+    "Trained on simulated patients: it exercises the machinery and proves nothing about real ones."
+)
+
 
 def build_card(
     model: RiskModel,
@@ -44,7 +48,8 @@ def build_card(
             "licence": source.licence,
             "rows_fitted": fitted_rows,
             "rows_held_out": evaluation["rows"],
-            "held_out_rule": f"rows whose number is divisible by {source.divisible_by}",
+            "held_out_rule": f"rows whose {'episode ' if source.episode_id else ''}number is "
+            f"divisible by {source.divisible_by}",
             "cohort_value": model.cohort_value,
         },
         "model": {
@@ -78,7 +83,7 @@ def _limits(cohort: Cohort) -> list[str]:
         f"The cohort is {cohort.source.title}: validate and recalibrate locally before use.",
     ]
     if cohort.source.training_data == "synthetic":
-        limits.insert(0, "Trained on simulated patients: it proves nothing about real ones.")
+        limits.insert(0, SIMULATED)
     return limits
 
 
@@ -90,6 +95,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         "",
         f"`{card['name']}` · {card['branch_point']} · training data: **{card['training_data']}**",
         "",
+        *([f"**{SIMULATED}**", ""] if card["training_data"] == "synthetic" else []),
         "**Decision support only.** It predicts; it never decides.",
         "",
         "## What it predicts",

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from models.errors import ModelsError
+from models.errors import BundleRefused, ModelsError
 from models.registry import CHAMPION, Registry
 from models.vocabulary import Vocabulary, load_vocabulary
 from monitoring.keyring import EXPORT, FILE_NAME
-from training.cohort import Readable, load_cohort, read_rows
-from training.errors import PromotionRefused, SourceInvalid, TrainingError
+from training.cohort import Readable, read_rows
+from training.errors import CohortTooSmall, PromotionRefused, SourceInvalid, TrainingError
 from training.export import (
     OWN_RULES,
     admit,
@@ -40,8 +41,15 @@ from training.export import (
     trusted_keys,
     write_export,
 )
+from training.promotion import Decision
 from training.sources.fetch import fetch as fetch_cohort
-from training.sources.source import Source, load_source, source_names
+from training.sources.pathway_source import TRUE_RISK, PathwaySource, load_declared
+from training.sources.simulated import simulated
+from training.sources.source import Source, every_source_name, load_source
+
+if TYPE_CHECKING:
+    from training.train import Trained
+    from training.workers import Task
 
 app = typer.Typer(
     name="risk-train",
@@ -62,6 +70,10 @@ Site = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 File = Annotated[
     Path | None, typer.Option("--from", help="The cohort's file, for a source that is not fetched.")
+]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="The cohort's file; a folder for a source of several points."),
 ]
 Keys = Annotated[
     Path | None,
@@ -89,15 +101,25 @@ def main() -> None:
 def sources(as_json: AsJson = False) -> None:
     """List the cohorts that can be trained on."""
     vocabulary = load_vocabulary()
-    known = [load_source(name, vocabulary) for name in source_names()]
+    known: list[tuple[str, str, str, str]] = []
+    for name in every_source_name():
+        several = load_declared(name, vocabulary)
+        if several is not None:
+            known += [
+                (name, point, ", ".join(outcomes), "simulated")
+                for point, outcomes in several.outcomes.items()
+            ]
+            continue
+        source = load_source(name, vocabulary)
+        how = "risk-train fetch" if source.fetch else "--from FILE"
+        labels = ", ".join(label.outcome for label in source.labels)
+        known.append((name, source.branch_point, labels, how))
     if as_json:
-        print(json.dumps([{"name": s.name, "branch_point": s.branch_point} for s in known]))
+        print(json.dumps([{"name": name, "branch_point": point} for name, point, *_ in known]))
         return
     table = Table("source", "branch point", "outcomes", "how it comes", title="Sources")
-    for source in known:
-        how = "risk-train fetch" if source.fetch else "--from FILE"
-        outcomes = ", ".join(label.outcome for label in source.labels)
-        table.add_row(source.name, source.branch_point, outcomes, how)
+    for row in known:
+        table.add_row(*row)
     Console().print(table)
 
 
@@ -105,15 +127,24 @@ def sources(as_json: AsJson = False) -> None:
 def fetch(
     source: Annotated[str, typer.Argument(help="For example: support2")], var: Var = DEFAULT_VAR
 ) -> None:
-    """Bring a public cohort here and check its SHA-256."""
-    with tell.status(f"Fetching {source}"):
-        path = fetch_cohort(load_source(source, load_vocabulary()), var / "cohorts")
+    """Bring a public cohort here and check its SHA-256, or simulate the one that is simulated."""
+    vocabulary = load_vocabulary()
+    several = _declared(source, vocabulary)
+    if several is not None:
+        path = _folder(several, None, var)
+    else:
+        with tell.status(f"Fetching {source}"):
+            path = fetch_cohort(load_source(source, vocabulary), var / "cohorts")
     tell.print(f"{source}: {path}")
 
 
 @app.command()
 def rows(
     source: Annotated[str, typer.Argument(help="For example: support2")],
+    branch_point: Annotated[
+        str | None,
+        typer.Option("--branch-point", help="Where a source feeds several; default: all of them."),
+    ] = None,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Only rows never used for fitting.")
     ] = False,
@@ -127,13 +158,22 @@ def rows(
     """Print patients as NDJSON: the request the service would be sent, labels, comparators."""
     _end_as_cat_does()
     vocabulary = load_vocabulary(content)
-    mapping, readable = _admit(source, file, vocabulary, var, keys, trusted)
+    several = _declared(source, vocabulary)
+    if several is not None:
+        points = list(several.outcomes) if branch_point is None else [branch_point]
+        opened = _opened(several, points, file, vocabulary, var)
+    else:
+        mapping, readable = _admit(source, file, vocabulary, var, keys, trusted)
+        if branch_point not in (None, mapping.branch_point):
+            raise _no_source(str(branch_point))
+        opened = [(mapping, _file(mapping, readable, var))]
     chosen = (
-        row
-        for row in read_rows(mapping, _file(mapping, readable, var))
+        (mapping, row)
+        for mapping, readable in opened
+        for row in read_rows(mapping, readable)
         if row.held_out or not held_out
     )
-    for row in islice(chosen, limit):
+    for mapping, row in islice(chosen, limit):
         labels = {
             name: value
             if value is None or vocabulary.outcomes[name].kind == "numeric"
@@ -143,7 +183,7 @@ def rows(
         line = {
             "row": row.row,
             "branch_point": mapping.branch_point,
-            "request": {"measurements": row.measurements},
+            "request": row.request,
             "labels": labels,
             "comparators": row.comparators,
         }
@@ -194,18 +234,30 @@ def simulate(
 
 @app.command()
 def run(
-    branch_point: Annotated[str, typer.Argument(help="For example: icu-review")],
+    branch_point: Annotated[
+        str | None, typer.Argument(help="For example: icu-review", show_default=False)
+    ] = None,
+    all_points: Annotated[
+        bool, typer.Option("--all", help="Every branch point that the source feeds.")
+    ] = False,
     source: Annotated[
         str | None,
         typer.Option(help="Source name or .toml; default: the one for the branch point."),
     ] = None,
-    file: File = None,
+    file: From = None,
     outcome: Annotated[
         list[str] | None, typer.Option(help="Only this outcome; may be repeated.")
     ] = None,
     promote_passed: Annotated[
         bool, typer.Option("--promote", help="Promote each version whose gate holds.")
     ] = False,
+    again: Annotated[
+        bool,
+        typer.Option(help="Train also what is registered from the same cohort and code."),
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes.", show_default="number of cores")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of folds, boosting and bootstrap.")] = 2026,
     var: Var = DEFAULT_VAR,
     content: Site = None,
@@ -213,59 +265,52 @@ def run(
     trusted: Trusted = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit, evaluate on held-out rows and register every outcome of a branch point."""
-    from training.evaluation import summary_table
-    from training.pipeline import train_outcome
+    """Fit, evaluate on held-out rows and register every outcome of a branch point, or of all.
 
+    A run that was stopped goes on where it was: what is registered already is left as it is.
+    """
+    from training.train import tasks_of, train
+
+    if all_points == (branch_point is not None):
+        raise SourceInvalid("name a branch point, or give --all with a --source")
     vocabulary = load_vocabulary(content)
     name = _source_of(branch_point, source, vocabulary)
-    mapping, readable = _admit(name, file, vocabulary, var, keys, trusted)
-    if mapping.branch_point != branch_point:
-        raise _no_source(branch_point)
-    outcomes = [label.outcome for label in mapping.labels]
-    if unknown := set(outcome or ()) - set(outcomes):
-        raise SourceInvalid(
-            f"{mapping.name} has no outcome {', '.join(sorted(unknown))}; "
-            f"it has {', '.join(outcomes)}"
-        )
-    outcomes = [name for name in outcomes if not outcome or name in outcome]
-    results = []
+    several = _declared(name, vocabulary)
+    if several is not None:
+        points = list(several.outcomes) if branch_point is None else [branch_point]
+        opened = _opened(several, points, file, vocabulary, var)
+    else:
+        mapping, readable = _admit(name, file, vocabulary, var, keys, trusted)
+        if branch_point is None:
+            raise SourceInvalid(f"`{name}` feeds `{mapping.branch_point}` alone; --all is for more")
+        if mapping.branch_point != branch_point:
+            raise _no_source(branch_point)
+        opened = [(mapping, _file(mapping, readable, var))]
+    tasks = []
+    for mapping, readable in opened:
+        wanted = _wanted(mapping, outcome, everywhere=all_points)
+        tasks += tasks_of(mapping, readable, wanted, vocabulary, content, seed)
+    if not tasks:
+        raise SourceInvalid(f"`{name}` trains no outcome {', '.join(outcome or ())}")
     with _progress() as bars:
-        reading = bars.add_task(f"reading {mapping.name}", total=1)
-        cohort = load_cohort(mapping, _file(mapping, readable, var), vocabulary)
+        begun = bars.add_task("opening the registry", total=1)
         registry = Registry.at(var)
-        bars.advance(reading, 1)
-        tasks = {name: bars.add_task(name, total=1, start=False) for name in outcomes}
-        for name, task in tasks.items():
-            bars.start_task(task)
-            advance = partial(bars.advance, task)
-            result = train_outcome(cohort, name, vocabulary, registry, seed=seed, progress=advance)
-            results.append(result)
-    printed = []
-    for result in results:
-        decision = None
-        if promote_passed:
-            decision = _promote(registry, result.version.name, result.version.version, vocabulary)
-        printed.append(
-            {
-                "name": result.version.name,
-                "version": result.version.version,
-                "digest": result.version.digest,
-                "form": result.form,
-                "evaluation": result.evaluation,
-                "promoted": decision,
-            }
-        )
-        if not as_json:
-            Console().print(summary_table(result.version.name, result.evaluation))
-            tell.print(
-                f"{result.version.name} version {result.version.version}: {result.form}"
-                + ("" if decision is None else f"; champion: {'yes' if decision else 'no'}")
+        bars.remove_task(begun)
+        bar = _Bars(bars, tasks)
+        trained = list(
+            train(
+                tasks, registry, vocabulary, jobs=jobs or os.cpu_count() or 1, again=again,
+                promote=promote_passed, advance=bar.advance,
             )
-    if as_json:
-        print(json.dumps(printed))
-    for (feature, reason), count in sorted(cohort.set_aside.items()):
-        tell.print(f"set aside: {feature} ({reason}) in {count} rows", style="dim")
+        )  # fmt: skip
+    _tell_trained(trained, several=len(opened) > 1, as_json=as_json)
+    lacking = [one for one in trained if one.version is None]
+    for one in lacking:
+        if one.refused:
+            raise BundleRefused(f"{one.task.name}: {one.reason}")
+    # What was named must be trained; of a whole list, what the cohort can carry.
+    if lacking and (outcome or len(lacking) == len(trained)):
+        raise CohortTooSmall(str(lacking[0].reason))
 
 
 @app.command()
@@ -403,24 +448,168 @@ def _promote(
         print(json.dumps({"name": name, "version": version, "passed": decision.passed,
                           "findings": findings}))  # fmt: skip
         return decision.passed
+    tell.print(gate_table(name, version, decision))
+    return decision.passed
+
+
+def gate_table(name: str, version: str, decision: Decision) -> Table:
+    """What every rule of the gate found."""
     table = Table("rule", "found", "expected", "holds", title=f"Gate: {name} version {version}")
     for finding in decision.findings:
         found = "missing" if finding.found is None else f"{finding.found:.4g}"
         table.add_row(finding.rule, found, finding.expected, "yes" if finding.passed else "NO")
-    tell.print(table)
-    return decision.passed
+    return table
 
 
-def _source_of(branch_point: str, source: str | None, vocabulary: Vocabulary) -> str:
+class _Bars:
+    """A bar per outcome, or per branch point where there are many outcomes."""
+
+    MOST = 12
+
+    def __init__(self, bars: Progress, tasks: Sequence[Task]) -> None:
+        self._bars = bars
+        self._by_point = len(tasks) > self.MOST
+        names = [self._name(task) for task in tasks]
+        self._ids = {
+            name: bars.add_task(name, total=names.count(name), start=False)
+            for name in dict.fromkeys(names)
+        }
+
+    def advance(self, task: Task, share: float) -> None:
+        number = self._ids[self._name(task)]
+        self._bars.start_task(number)
+        self._bars.advance(number, share)
+
+    def _name(self, task: Task) -> str:
+        return task.source.branch_point if self._by_point else task.outcome
+
+
+def _tell_trained(trained: Sequence[Trained], *, several: bool, as_json: bool) -> None:
+    from training.evaluation import summary_table
+
+    if as_json:
+        print(json.dumps([_document(one) for one in trained if one.version is not None]))
+    elif several:
+        Console().print(_overview(trained))
+    for one in trained:
+        if one.version is None:
+            tell.print(f"{one.task.name} was not trained: {one.reason}", style="yellow")
+            continue
+        if one.decision is not None and not several:
+            tell.print(gate_table(one.task.name, one.version.version, one.decision))
+        if one.evaluation is None:
+            tell.print(
+                f"{one.task.name} version {one.version.version} is there already, from the same "
+                "cohort and code; --again trains it again"
+            )
+        elif not as_json and not several:
+            Console().print(summary_table(one.task.name, one.evaluation))
+            tell.print(
+                f"{one.task.name} version {one.version.version}: {one.form}"
+                + ("" if one.promoted is None else f"; champion: {'yes' if one.promoted else 'no'}")
+            )
+    told = {one.task.source.branch_point: one.set_aside for one in trained if one.set_aside}
+    for point, set_aside in told.items():
+        for (feature, reason), count in sorted(set_aside.items()):
+            where = f"{point}, " if several else ""
+            tell.print(f"set aside: {where}{feature} ({reason}) in {count} rows", style="dim")
+
+
+def _document(one: Trained) -> dict[str, Any]:
+    version = one.version
+    return {
+        "name": one.task.name,
+        "version": None if version is None else version.version,
+        "digest": None if version is None else version.digest,
+        "form": one.form,
+        "evaluation": one.evaluation,
+        "promoted": one.promoted,
+    }
+
+
+def _overview(trained: Sequence[Trained]) -> Table:
+    table = Table(box=None, title="Trained")
+    table.add_column("model", no_wrap=True)
+    for heading in ("inputs", "AUROC or rank", "true risk", "champion"):
+        table.add_column(heading, justify="right")
+    for one in trained:
+        if one.evaluation is None:
+            state = "not trained" if one.version is None else "there already"
+            figures = ["-", state, "-"]
+        else:
+            main = one.evaluation.get("auroc") or one.evaluation["spearman"]
+            truth = one.evaluation.get("comparators", {}).get(TRUE_RISK, {}).get("comparator")
+            figures = [
+                str(one.inputs),
+                f"{main['value']:.3f}",
+                "-" if truth is None else f"{truth['auroc']['value']:.3f}",
+            ]
+        champion = {None: "-", True: "yes", False: "no"}[one.promoted]
+        table.add_row(one.task.name, *figures, champion)
+    return table
+
+
+def _wanted(source: Source, named: Sequence[str] | None, *, everywhere: bool) -> list[str]:
+    outcomes = [label.outcome for label in source.labels]
+    unknown = set(named or ()) - set(outcomes)
+    # Under --all an outcome may be declared at some branch points only.
+    if unknown and not everywhere:
+        raise SourceInvalid(
+            f"{source.name} has no outcome {', '.join(sorted(unknown))}; "
+            f"it has {', '.join(outcomes)}"
+        )
+    return [name for name in outcomes if not named or name in named]
+
+
+def _source_of(branch_point: str | None, source: str | None, vocabulary: Vocabulary) -> str:
+    if branch_point is None:
+        if source is None:
+            raise SourceInvalid("--all needs a --source")
+        return source
     if branch_point not in vocabulary.branch_points:
         known = ", ".join(vocabulary.branch_points)
         raise SourceInvalid(f"no branch point `{branch_point}`; known: {known}")
     if source is not None:
         return source
-    for name in source_names():
-        if load_source(name, vocabulary).branch_point == branch_point:
-            return name
+    feeding = {
+        name: several is None
+        for name in every_source_name()
+        if branch_point
+        in (
+            {load_source(name, vocabulary).branch_point}
+            if (several := load_declared(name, vocabulary)) is None
+            else several.outcomes
+        )
+    }
+    # Real patients before simulated ones.
+    for name in sorted(feeding, key=lambda name: not feeding[name]):
+        return name
     raise _no_source(branch_point)
+
+
+def _declared(name: str, vocabulary: Vocabulary) -> PathwaySource | None:
+    return None if Path(name).is_dir() else load_declared(name, vocabulary)
+
+
+def _opened(
+    several: PathwaySource,
+    points: Sequence[str],
+    given: Path | None,
+    vocabulary: Vocabulary,
+    var: Path,
+) -> list[tuple[Source, Readable]]:
+    for point in points:
+        several.file(Path(), point)  # refused before anything is simulated
+    folder = _folder(several, given, var)
+    return [(several.at(p, folder, vocabulary), several.file(folder, p)) for p in points]
+
+
+def _folder(several: PathwaySource, given: Path | None, var: Path) -> Path:
+    if given is not None:
+        return given
+    with _progress() as bars:
+        task = bars.add_task(f"simulating {several.name}", total=1)
+        return simulated(several, var / "cohorts", partial(bars.advance, task))
 
 
 def _no_source(branch_point: str) -> SourceInvalid:

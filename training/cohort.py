@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import pairwise
-from typing import Any, Protocol, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,71 +12,23 @@ from numpy.typing import NDArray
 from models.errors import MeasurementRefused
 from models.vocabulary import Measurement, Vocabulary, settle, take
 from training.errors import SourceInvalid
+from training.read_csv import read_csv
+from training.read_parquet import load_parquet, read_parquet
+from training.rows import Cohort, CohortRow, Readable
+from training.sources.pathway_source import AGE, KEPT_ASIDE, LATER, refuse_unknowable
 from training.sources.source import Source
 
+__all__ = [
+    "Cohort",
+    "CohortRow",
+    "Readable",
+    "group_values",
+    "load_cohort",
+    "measurements_of",
+    "read_rows",
+]
+
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class CohortRow:
-    """One patient.
-
-    Attributes
-    ----------
-    row : str
-        The source's own identifier of the row.
-    measurements : mapping
-        As a client would send them: bare values, or objects with value and unit.
-    labels : mapping
-        Outcome -> 0, 1, a number, or None when unknown.
-    comparators : mapping
-        Name -> outcome -> probability.
-    held_out : bool
-        Never used for fitting, tuning, calibration or intervals.
-    """
-
-    row: str
-    measurements: Mapping[str, Any]
-    labels: Mapping[str, float | None]
-    comparators: Mapping[str, Mapping[str, float]]
-    held_out: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Cohort:
-    """All rows of a source as arrays.
-
-    Attributes
-    ----------
-    features : tuple of str
-        Inputs, in the source's order.
-    X : ndarray, shape (n_rows, n_features)
-        Encoded values, NaN where missing or set aside.
-    labels : mapping of ndarray, shape (n_rows,)
-        NaN where unknown.
-    comparators : mapping of mapping of ndarray
-        Name -> outcome -> probabilities, NaN where absent.
-    held_out : ndarray of bool, shape (n_rows,)
-    set_aside : mapping
-        (feature, reason) -> number of values that were not used.
-    """
-
-    source: Source
-    features: tuple[str, ...]
-    X: Floats
-    labels: Mapping[str, Floats]
-    comparators: Mapping[str, Mapping[str, Floats]]
-    held_out: NDArray[np.bool_]
-    set_aside: Mapping[tuple[str, str], int]
-
-
-class Readable(Protocol):
-    """A file that can be opened as text: a path, or one that was verified and is held as read."""
-
-    @property
-    def name(self) -> str: ...
-
-    def open(self, *, newline: str | None, encoding: str) -> TextIO: ...
 
 
 def read_rows(source: Source, path: Readable) -> Iterator[CohortRow]:
@@ -89,49 +39,7 @@ def read_rows(source: Source, path: Readable) -> Iterator[CohortRow]:
     SourceInvalid
         When the file cannot be read, lacks a column, or a cell is of no declared form.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            missing = source.columns() - set(reader.fieldnames or ())
-            if missing:
-                raise SourceInvalid(f"{path.name} lacks the columns: {', '.join(sorted(missing))}")
-            for number, cells in enumerate(reader, start=1):
-                try:
-                    yield _row(source, number, cells)
-                except SourceInvalid as error:
-                    raise SourceInvalid(f"{path.name}, row {number}: {error}") from None
-    except OSError as error:
-        raise SourceInvalid(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceInvalid(f"{path.name} is not a CSV file in UTF-8") from error
-
-
-def _row(source: Source, number: int, cells: Mapping[str, str]) -> CohortRow:
-    if None in cells.values() or None in cells:  # csv's way to say too short, too long
-        raise SourceInvalid("has another number of cells than the head")
-    identifier = cells[source.row_id].strip() if source.row_id else str(number)
-    if not identifier.isdigit():
-        raise SourceInvalid(f"`{source.row_id}` is not a whole number")
-    measurements: dict[str, Any] = {}
-    for mapped in source.measurements:
-        value = mapped.read(cells[mapped.column])
-        if value is not None:
-            measurements[mapped.feature] = (
-                value if mapped.unit is None else {"value": value, "unit": mapped.unit}
-            )
-    comparators: dict[str, dict[str, float]] = {}
-    for comparator in source.comparators:
-        probability = comparator.read(cells)
-        if probability is not None:
-            for outcome in comparator.outcomes:
-                comparators.setdefault(comparator.name, {})[outcome] = probability
-    return CohortRow(
-        row=identifier,
-        measurements=measurements,
-        labels={label.outcome: label.read(cells) for label in source.labels},
-        comparators=comparators,
-        held_out=int(identifier) % source.divisible_by == 0,
-    )
+    return read_parquet(source, path) if source.parquet else read_csv(source, path)
 
 
 def load_cohort(source: Source, path: Readable, vocabulary: Vocabulary) -> Cohort:
@@ -140,8 +48,12 @@ def load_cohort(source: Source, path: Readable, vocabulary: Vocabulary) -> Cohor
     Raises
     ------
     SourceInvalid
-        As `read_rows`, or when a value does not fit the dictionary's type or unit.
+        As `read_rows`, when a value does not fit the dictionary's type or unit, or when an input
+        is not known yet at the branch point.
     """
+    refuse_leaks(source, vocabulary)
+    if source.parquet:
+        return load_parquet(source, path, vocabulary)
     features = tuple(mapped.feature for mapped in source.measurements)
     point = vocabulary.branch_points[source.branch_point]
     vectors: list[list[float]] = []
@@ -174,6 +86,21 @@ def load_cohort(source: Source, path: Readable, vocabulary: Vocabulary) -> Cohor
     )
 
 
+def refuse_leaks(source: Source, vocabulary: Vocabulary) -> None:
+    """Refuse a mapping that lets in what is not known yet, or what says who, where and when.
+
+    Raises
+    ------
+    SourceInvalid
+        Naming the column or the feature.
+    """
+    for mapped in source.measurements:
+        kept_aside = mapped.column in KEPT_ASIDE or mapped.column.startswith((LATER, AGE))
+        if source.parquet and kept_aside:
+            raise SourceInvalid(f"column `{mapped.column}` can never be an input")
+        refuse_unknowable(mapped.feature, source.branch_point, vocabulary)
+
+
 def measurements_of(row: CohortRow, vocabulary: Vocabulary) -> list[Measurement]:
     """A row's measurements, taken in the dictionary's terms.
 
@@ -185,9 +112,14 @@ def measurements_of(row: CohortRow, vocabulary: Vocabulary) -> list[Measurement]
     taken = []
     for name, sent in row.measurements.items():
         feature = vocabulary.features[name]
-        value, unit = (sent["value"], sent["unit"]) if isinstance(sent, dict) else (sent, None)
+        full = sent if isinstance(sent, dict) else {"value": sent}
+        age_s = None
+        if "time" in full and row.index_time is not None:
+            apart = datetime.fromisoformat(row.index_time) - datetime.fromisoformat(full["time"])
+            age_s = int(apart.total_seconds())
         try:
-            taken.append(Measurement(feature, take(feature, value, unit)))
+            value = take(feature, full["value"], full.get("unit"))
+            taken.append(Measurement(feature, value, age_s))
         except MeasurementRefused as error:
             raise SourceInvalid(str(error)) from None
     return taken

@@ -1,8 +1,11 @@
-"""The whole way of one branch point: cohort -> fit -> evaluate on held-out rows -> register."""
+"""The whole way of one outcome: cohort -> fit -> evaluate on held-out rows -> bundle -> register.
+
+Everything up to the bundle is worked out without the registry, so that many outcomes can be prepared
+at once in several processes while one of them registers (`training.workers`).
+"""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.registry import Registry, Version
-from models.risk.assessment import Answered
+from models.registry import Run
 from models.risk.calibration import probability
 from models.vocabulary import Vocabulary
 from monitoring.reference import reference_profile
@@ -21,53 +23,70 @@ from training.cohort import Cohort, group_values
 from training.errors import CohortTooSmall
 from training.evaluation import draw, evaluate_binary, evaluate_numeric
 from training.fit.fit_outcome import Fitted, fit_outcome
-from training.publish import publish, write_model_bundle
+from training.publish import record, write_model_bundle
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One registered version and how it did on held-out rows."""
+class Prepared:
+    """A model that is fitted, evaluated and written as a bundle, but not registered.
 
-    version: Version
+    Attributes
+    ----------
+    bundle : Path
+        Its folder.
+    run : Run
+        What is registered beside it.
+    """
+
+    name: str
     form: str
     evaluation: dict[str, Any]
+    bundle: Path
+    run: Run
 
 
 def usable_features(cohort: Cohort) -> list[int]:
     """Columns of the cohort that vary in the fitting rows."""
-    fitting = cohort.X[~cohort.held_out]
+    fitting = ~cohort.held_out
     return [
         i
-        for i in range(fitting.shape[1])
-        if len(np.unique(fitting[~np.isnan(fitting[:, i]), i])) > 1
+        for i in range(cohort.X.shape[1])
+        if (own := cohort.X[fitting, i]).size
+        and np.nanmax(own, initial=-np.inf) > np.nanmin(own, initial=np.inf)
     ]
 
 
-def train_outcome(
+def prepare_outcome(
     cohort: Cohort,
     outcome: str,
     vocabulary: Vocabulary,
-    registry: Registry,
+    folder: Path,
     *,
     seed: int,
+    fingerprint: str = "",
     progress: Callable[[float], None] = lambda _: None,
-) -> Result:
-    """Fit, evaluate and register one outcome.
+) -> Prepared:
+    """Fit and evaluate one outcome and write its bundle into a new folder below `folder`.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of the cohort and the code (`training.lineage`).
+    progress : callable
+        Told the share that each step completes; the shares sum to 1.
 
     Raises
     ------
     CohortTooSmall
         When the cohort cannot carry the outcome.
-    RegistryUnreachable
-        When MLflow does not answer.
     """
     columns = usable_features(cohort)
     features = [vocabulary.features[cohort.features[i]] for i in columns]
     point = vocabulary.branch_points[cohort.source.branch_point]
-    fitting = ~cohort.held_out & ~np.isnan(cohort.labels[outcome])
-    X = cohort.X[fitting][:, columns]
+    fitting = np.flatnonzero(~cohort.held_out & ~np.isnan(cohort.labels[outcome]))
+    X = cohort.X[np.ix_(fitting, np.array(columns))]
     fitted = fit_outcome(
         X,
         cohort.labels[outcome][fitting],
@@ -76,33 +95,33 @@ def train_outcome(
         outcome=vocabulary.outcomes[outcome],
         training_data=cohort.source.training_data,
         seed=seed,
+        plan=cohort.source.plan,
+        episodes=None if cohort.episodes is None else cohort.episodes[fitting],
         progress=lambda share: progress(share * 0.9),
     )
-    evaluation = evaluate(fitted, cohort, columns, outcome, vocabulary, seed)
-    model = fitted.model
+    model, inputs = fitted.model, fitted.choice.inputs
+    X, features = X[:, inputs], [features[i] for i in inputs]
+    read = [columns[i] for i in inputs]
+    evaluation = evaluate(fitted, cohort, read, outcome, vocabulary, seed)
     score, _ = model.explain(X)
     predictions = probability(score) if model.kind == "binary" else score
-    card = build_card(
-        model, fitted.choice.candidate, cohort, evaluation, int(fitting.sum()), vocabulary
+    card = build_card(model, fitted.choice.candidate, cohort, evaluation, len(fitting), vocabulary)
+    bundle = folder / model.name
+    write_model_bundle(
+        bundle,
+        fitted,
+        X,
+        reference_profile(X, features, predictions, model.kind),
+        evaluation,
+        card,
+        card_markdown(card),
+        vocabulary,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = Path(folder) / "bundle"
-        write_model_bundle(
-            bundle,
-            fitted,
-            X,
-            reference_profile(X, features, predictions, model.kind),
-            evaluation,
-            card,
-            card_markdown(card),
-            vocabulary,
-        )
-        version = publish(
-            registry, bundle, fitted, evaluation, draw(model.name, evaluation),
-            cohort.source.name, seed,
-        )  # fmt: skip
+    run = record(
+        fitted, evaluation, draw(model.name, evaluation), cohort.source.name, seed, fingerprint
+    )
     progress(0.1)
-    return Result(version, str(fitted.choice.candidate), evaluation)
+    return Prepared(model.name, str(fitted.choice.candidate), evaluation, bundle, run)
 
 
 def evaluate(
@@ -122,8 +141,8 @@ def evaluate(
     """
     model = fitted.model
     known = np.flatnonzero(cohort.held_out & ~np.isnan(cohort.labels[outcome]))
-    X = cohort.X[known][:, list(columns)]
-    answered = np.array([_answers(fitted, x) for x in X])
+    X = model.vectors(cohort.X[np.ix_(known, np.array(columns))])
+    answered = model.answers(X)
     rows = known[answered]
     X, y = X[answered], cohort.labels[outcome][rows]
     score, _ = model.explain(X)
@@ -131,6 +150,7 @@ def evaluate(
     groups = {
         name: [values[i] for i in rows] for name, values in group_values(cohort, vocabulary).items()
     }
+    patients = None if cohort.episodes is None else cohort.episodes[rows].astype(str).tolist()
     try:
         if model.kind == "binary":
             comparators = {
@@ -140,12 +160,14 @@ def evaluate(
             }
             evaluation = evaluate_binary(
                 y, probability(score), lower=lower, upper=upper, comparators=comparators,
-                groups=groups, seed=seed,
+                groups=groups, seed=seed, n_resamples=cohort.source.plan.resamples,
+                patients=patients,
             )  # fmt: skip
         else:
             evaluation = evaluate_numeric(
-                y, score, lower=lower, upper=upper, groups=groups, seed=seed
-            )
+                y, score, lower=lower, upper=upper, groups=groups, seed=seed,
+                n_resamples=cohort.source.plan.resamples, patients=patients,
+            )  # fmt: skip
     except ValueError as error:
         raise CohortTooSmall(f"{outcome}: held-out rows cannot be evaluated: {error}") from error
     evaluation["abstained"] = {
@@ -153,13 +175,3 @@ def evaluate(
         "share": float(1 - len(rows) / len(known)),
     }
     return evaluation
-
-
-def _answers(fitted: Fitted, x: Floats) -> bool:
-    model = fitted.model
-    present = {
-        name: float(value)
-        for name, value in zip(model.features, x, strict=True)
-        if not np.isnan(value)
-    }
-    return isinstance(model.assess(present), Answered)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import prove, read_bundle, write_bundle
-from models.registry import Registry, Run, Version
+from models.registry import Run
 from models.risk.assessment import Answered
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
@@ -20,6 +20,8 @@ from training.fit.fit_outcome import Fitted
 
 Floats = NDArray[np.float64]
 
+# Of everything that went into a version; the same again need not be trained again.
+FINGERPRINT_TAG = "training_fingerprint"
 MLFLOW_TYPES = {"number": "double", "category": "string", "flag": "boolean"}
 
 
@@ -79,18 +81,17 @@ def write_model_bundle(
     return digest
 
 
-def publish(
-    registry: Registry,
-    bundle: Path,
+def record(
     fitted: Fitted,
     evaluation: Mapping[str, Any],
     pictures: Mapping[str, bytes],
     source: str,
     seed: int,
-) -> Version:
-    """Register the bundle with its figures, pictures and lineage."""
+    fingerprint: str,
+) -> Run:
+    """What is registered beside the bundle: figures, pictures and lineage."""
     model = fitted.model
-    run = Run(
+    return Run(
         parameters={
             "form": str(fitted.choice.candidate),
             "seed": str(seed),
@@ -103,11 +104,11 @@ def publish(
             "outcome": model.outcome,
             "training_data": model.training_data,
             "source": source,
+            FINGERPRINT_TAG: fingerprint,
         },
         pictures=pictures,
         columns={item.name: MLFLOW_TYPES[item.kind] for item in model.inputs},
     )
-    return registry.publish(model.name, bundle, run)
 
 
 def _figures(evaluation: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:

@@ -202,7 +202,6 @@ def test_a_mapping_that_uses_a_forbidden_column_is_refused(tmp_path: Path, colum
         (["fetch", "surgery_timing"], ["cannot be fetched", "--from"]),
         (["rows", "surgery_timing", "--from", "/nowhere.csv"], ["/nowhere.csv", "cannot be read"]),
         (["run", "nowhere"], ["no branch point `nowhere`", "icu-review"]),
-        (["run", "trauma-alert"], ["no source feeds `trauma-alert`"]),
         (["run", "icu-review", "--source", "surgery_timing"], ["no source feeds"]),
         (["run", "icu-review", "--outcome", "sepsis"], ["sepsis", "death_180d"]),
         (["run", "surgery-decision", "--from", "/nowhere.csv"], ["cannot be read"]),

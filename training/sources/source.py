@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from models.errors import ContentInvalid
 from models.vocabulary import Vocabulary
 from models.vocabulary.content import NUMBER, Key, Row, read_toml
 from training.errors import SourceInvalid
+from training.fit.plan import Plan, parse_plan
 
 FOLDER = Path(__file__).parent
 SCHEMA = {
@@ -29,6 +30,7 @@ SCHEMA = {
     "label": Key(list, required=True),
     "comparator": Key(list),
     "group": Key(dict),
+    "fit": Key(dict),
     "never": Key(list, required=True),
 }
 FETCH_SCHEMA = {
@@ -203,7 +205,20 @@ class Comparator:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One cohort's mapping to the dictionary."""
+    """One cohort's mapping to the dictionary, at one branch point.
+
+    Attributes
+    ----------
+    row_id : str or None
+        Column that identifies a row; None to count rows from 1.
+    episode_id : str or None
+        Column that says which rows belong together: they are held out together, left out of a fold
+        together and resampled together. None when every row is its own patient.
+    divisible_by : int
+        Rows whose episode (or, without one, whose identifier) is divisible by it are held out.
+    parquet : bool
+        The file is a Parquet table in the dictionary's own terms, not a CSV file.
+    """
 
     name: str
     title: str
@@ -219,16 +234,25 @@ class Source:
     comparators: tuple[Comparator, ...]
     groups: Mapping[str, tuple[float, ...]]
     signed: bool = False
+    episode_id: str | None = None
+    parquet: bool = False
+    plan: Plan = field(default_factory=Plan)
 
     def columns(self) -> set[str]:
         """Every column that the file must have."""
         needed = {m.column for m in self.measurements} | {c.column for c in self.comparators}
         needed |= {column for label in self.labels for column in label.columns}
-        return needed | ({self.row_id} if self.row_id else set())
+        return needed | {name for name in (self.row_id, self.episode_id) if name}
+
+
+def every_source_name() -> list[str]:
+    """Sources of the product, whatever their form."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def source_names() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    """Those of one file and one branch point, which `load_source` loads."""
+    return [name for name in every_source_name() if not feeds_several(read_source(name))]
 
 
 def load_source(name: str, vocabulary: Vocabulary) -> Source:
@@ -237,16 +261,35 @@ def load_source(name: str, vocabulary: Vocabulary) -> Source:
     Raises
     ------
     SourceInvalid
-        When there is no such source.
+        When there is no such source, or it feeds several branch points (see `pathway_source`).
     ContentInvalid
         Naming file, row and the rule that does not hold.
+    """
+    row = read_source(name)
+    if feeds_several(row):
+        raise SourceInvalid(f"`{name}` feeds several branch points; name one of them")
+    return parse_source(row, vocabulary)
+
+
+def read_source(name: str) -> Row:
+    """Read a source's TOML, unchecked.
+
+    Raises
+    ------
+    SourceInvalid
+        When there is no such source.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not path.is_file():
         raise SourceInvalid(
-            f"no source `{name}`; known: {', '.join(source_names())}, or the path of a .toml file"
+            f"no source `{name}`; known: {', '.join(every_source_name())}, or the path of a .toml file"
         )
-    return parse_source(read_toml(path), vocabulary)
+    return read_toml(path)
+
+
+def feeds_several(row: Row) -> bool:
+    """Whether a source is one file per branch point instead of one file."""
+    return "outcomes" in row.values
 
 
 def parse_source(row: Row, vocabulary: Vocabulary) -> Source:
@@ -309,6 +352,7 @@ def parse_source(row: Row, vocabulary: Vocabulary) -> Source:
         comparators=tuple(comparators),
         groups={name: tuple(limits) for name, limits in values.get("group", {}).items()},
         signed=values.get("signed", False),
+        plan=parse_plan(row.file, values.get("fit", {})),
     )
 
 
