@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -23,6 +21,7 @@ from app.access_log import AccessLog
 from app.deid import IdentifierFound, Pseudonymiser
 from app.errors import EXPLAINED, InputError, Problem, StartRefused
 from app.identity import REASONS, Identity, RememberJti, load_identity
+from app.logs import configure_logging
 from app.middleware import SecurityHeaders
 from app.routers import (
     assessments,
@@ -43,7 +42,6 @@ from app.serving.memory import settle_memory
 from app.serving.slot import ServedModel, Slot
 from app.settings import Settings, is_loopback
 from models.reference_scores import refuse_unknown_scores
-from models.tripwire import find_identifiers
 from models.vocabulary import Vocabulary, load_vocabulary
 from monitoring.keyring import LEDGER, Keyring, KeysInvalid, load_keyring
 from monitoring.ledger import Commitment, Ledger, LedgerError, LedgerUnavailable, TokenUse
@@ -123,7 +121,7 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
     vocabulary = load_vocabulary(settings.content)
     refuse_unknown_scores(vocabulary)
     metrics = Metrics(vocabulary, (*REASONS, RATE))
-    configure_logging(settings.log_level, metrics, _names(settings))
+    configure_logging(settings.log_level, lambda: metrics.tripped("log"), _names(settings))
     parts = _parts(settings, keyring, vocabulary, metrics)
 
     async def remember_token(issuer: str, jti: str, expires_at: float) -> bool:
@@ -339,27 +337,3 @@ async def _parameter_error(request: Request, error: Exception) -> Response:
         for fault in found
     ]
     return await _problem(request, Problem(422, "A parameter of the path or query.", faults))
-
-
-def configure_logging(level: str, metrics: Metrics | None, names: Collection[str] = ()) -> None:
-    """JSON lines on standard error, each past the tripwire; uvicorn's access log stays off."""
-
-    def past_the_tripwire(_: Any, __: str, line: Any) -> str:
-        if not find_identifiers(line, names):
-            return str(line)
-        if metrics is not None:
-            metrics.tripped("log")
-        return '{"event": "log_line_withheld", "level": "error"}'
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-            past_the_tripwire,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -25,14 +25,15 @@ def serve(settings: Settings, *, supervisor: int | None) -> None:
     StartRefused
         When the service must not start like this.
     """
-    from app.main import configure_logging, create_app, prepare
+    from app.logs import configure_logging
+    from app.main import create_app, prepare
     from app.supervisor import supervise
     from monitoring.keyring import load_keyring
 
     if supervisor is not None:
         _answer(settings, create_app(settings, load_keyring(settings.keys)), supervisor)
         return
-    configure_logging(settings.log_level, None)
+    configure_logging(settings.log_level)
     keyring = prepare(settings)
     app = create_app(settings, keyring)  # refuses here, once, before any worker starts
     if settings.workers == 1:
@@ -53,6 +54,7 @@ def _answer(settings: Settings, app: object, supervisor: int | None) -> None:
         uvicorn.Config(
             app,  # type: ignore[arg-type]  # an ASGI application
             access_log=False,
+            log_config=None,  # its lines go the way of ours
             log_level="warning",
             server_header=False,
             date_header=False,

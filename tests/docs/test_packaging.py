@@ -113,7 +113,7 @@ def test_pre_commit_runs_the_commands_of_make_check_in_their_order():
 
 def test_make_test_checks_before_it_tests():
     assert re.search(r"^test:.*\bcheck$", read("Makefile"), re.MULTILINE)
-    assert recipe("test") == [".venv/bin/pytest"]
+    assert recipe("test") == [".venv/bin/pytest --numprocesses auto --dist loadfile"]
 
 
 def test_the_workflow_runs_make_test_and_may_only_read():

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 
-from app.main import _note_head, configure_logging
+from app.logs import configure_logging
+from app.main import _note_head
 from models.vocabulary import Vocabulary
 from monitoring.keyring import load_keyring
 from monitoring.ledger import Event, Ledger
 from monitoring.metrics import Metrics
 
 PERSON = "19500907-2553"
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_logging_behind() -> Iterator[None]:
+    """The stream that pytest lends is closed after the test."""
+    handlers = logging.root.handlers[:]
+    yield
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
 
 
 @pytest.mark.parametrize(
@@ -26,7 +38,7 @@ def test_a_line_with_an_identifier_is_withheld_and_counted(
     capsys: pytest.CaptureFixture[str], vocabulary: Vocabulary, said: str
 ):
     metrics = Metrics(vocabulary)
-    configure_logging("info", metrics, ["Ada Lund"])
+    configure_logging("info", lambda: metrics.tripped("log"), ["Ada Lund"])
     structlog.get_logger().warning("odd", note=said)
     structlog.get_logger().warning("fine", note="nothing personal")
     withheld, fine = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
@@ -35,12 +47,28 @@ def test_a_line_with_an_identifier_is_withheld_and_counted(
     assert b'risk_tripwire_hits_total{where="log"} 1.0' in metrics.exposition()
 
 
+def test_what_a_library_logs_is_a_json_line_without_its_traceback(
+    capsys: pytest.CaptureFixture[str],
+):
+    configure_logging("info")
+    log = logging.getLogger("uvicorn.error")
+    log.warning("Invalid HTTP request received.")
+    log.info("too much to tell")
+    try:
+        raise ValueError(PERSON)  # noqa: TRY301 - logged with its traceback
+    except ValueError:
+        log.exception("It failed")
+    warned, failed = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (warned["level"], warned["note"]) == ("warning", "Invalid HTTP request received.")
+    assert (failed["note"], failed["error"]) == ("It failed", "ValueError")
+
+
 def test_the_head_is_noted_when_it_has_moved(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     """Against a database put back as a whole only a head that stands elsewhere helps."""
     monkeypatch.setattr("app.main.NOTE_HEAD_EVERY_S", 0.01)
-    configure_logging("info", None)
+    configure_logging("info")
     load_keyring(tmp_path / "keys.toml", create=True)
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "keys.toml")
     ledger.prepare()
