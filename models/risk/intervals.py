@@ -160,7 +160,7 @@ class ConformalInterval:
     def bounds(self, value: Floats) -> tuple[Floats, Floats]:
         """Lower and upper bound in the outcome's unit, shapes as given."""
         bins = np.searchsorted(self.edges, value, side="right")
-        lower = np.maximum(value + self.lower[bins], self.minimum)
+        lower = np.clip(value + self.lower[bins], self.minimum, self.maximum)
         return lower, np.minimum(value + self.upper[bins], self.maximum)
 
     def to_document(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from models.risk.abstention import fit_familiarity
 from models.risk.assessment import Answered
+from models.risk.intervals import ConformalInterval
 from tests.lib.risk_models import Fitted
 from tests.lib.risk_models import fitted as fit_once
 
@@ -48,3 +49,11 @@ def test_one_in_a_thousand_fitting_patients_is_beyond_the_limit():
     X[random.random(X.shape) < 0.2] = np.nan
     rule = fit_familiarity(X, range(4), [])
     assert rule.unfamiliar(X).sum() == 20
+
+
+def test_bounds_do_not_cross_where_almost_everybody_has_the_largest_value():
+    """Thirty days at home for nearly all: offsets can lie above a prediction, never the bounds."""
+    interval = ConformalInterval(np.zeros(0), np.array([0.5]), np.array([0.9]), 0.0, 30.0)
+    lower, upper = interval.bounds(np.array([29.0, 29.8, 30.0]))
+    assert lower.tolist() == [29.5, 30.0, 30.0]
+    assert upper.tolist() == [29.9, 30.0, 30.0]
