@@ -141,6 +141,35 @@ def ask(
 
 
 @app.command()
+def walk(
+    url: Annotated[str, typer.Option(help="Where the service is.")] = "http://127.0.0.1:8000",
+    episode: Annotated[int, typer.Option(min=0, help="Which simulated episode.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 7,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="Lines of `risk-train simulate --ndjson`, not made anew."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="RISK_API_KEY", help="Token or API key, where one is needed."),
+    ] = None,
+) -> None:
+    """Play one simulated patient through a branching pathway; a service must be running."""
+    from app.commands.walk import simulated_visits, visits_of
+    from app.commands.walk import walk as play
+
+    try:
+        visits = (
+            simulated_visits(episode, seed)
+            if file is None
+            else visits_of(file.read_text(encoding="utf-8").splitlines(), episode)
+        )
+    except (OSError, UnicodeDecodeError):
+        raise AppError(f"{file} cannot be read") from None
+    play(url, visits, Console(), key)
+
+
+@app.command()
 def demo(
     port: Annotated[int, typer.Option(envvar="PORT", help="Port to listen on.")] = 8000,
     var: Annotated[Path, typer.Option("--var", envvar="VAR_DIR", help="Folder for state.")] = Path(
@@ -150,7 +179,7 @@ def demo(
         bool, typer.Option("--once", envvar="DEMO_ONCE", help="Stop after one patient.")
     ] = False,
 ) -> None:
-    """Train if nothing is trained, serve, and send one real held-out patient through."""
+    """Train if nothing is trained, serve all branch points, send one real patient through."""
     from app.demo import run_demo
 
     run_demo(port, var, once=once)

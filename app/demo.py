@@ -17,7 +17,9 @@ from rich.table import Table
 
 from app.errors import AppError
 
-BRANCH_POINT, SOURCE = "icu-review", "support2"
+BRANCH_POINT, SOURCE, SIMULATED = "icu-review", "support2", "pathway"
+TRAINED = "demo-trained-2"
+"""Marks a state folder in which the demonstration has trained; the number rises with what it trains."""
 PATIENCE_S = 60.0
 tell = Console(stderr=True)
 
@@ -39,11 +41,15 @@ def run_demo(port: int, var: Path, *, once: bool) -> None:
     url = f"http://127.0.0.1:{port}"
     if _answers(url):
         raise DemoFailed(f"something already listens on port {port}; choose another with PORT=")
-    if not (var / "demo-trained").exists():
+    if not (var / TRAINED).exists():
         tell.print("First run: fetching SUPPORT and training; later runs reuse what is here.")
         _train("fetch", SOURCE, environment=environment)
         _train("run", BRANCH_POINT, "--source", SOURCE, "--promote", environment=environment)
-        (var / "demo-trained").touch()
+        tell.print(
+            "All other branch points learn from simulated patients, and every answer says so."
+        )
+        _train("run", "--all", "--source", SIMULATED, "--promote", environment=environment)
+        (var / TRAINED).touch()
     server = subprocess.Popen([_script("risk-serve"), "run"], env=environment)
     try:
         _wait_until_ready(url, server)
@@ -52,6 +58,7 @@ def run_demo(port: int, var: Path, *, once: bool) -> None:
         )
         answer, features, row = ask_service(url, line)
         in_words(answer, features, row, 5, Console())
+        _show_pathway(url, Console())
         _show_addresses(url)
         if once:
             return
@@ -62,6 +69,21 @@ def run_demo(port: int, var: Path, *, once: bool) -> None:
     finally:
         server.terminate()
         server.wait()
+
+
+def _show_pathway(url: str, console: Console) -> None:
+    """Which branch points answer, for how many outcomes, and from which kind of patients."""
+    with httpx.Client(base_url=url, timeout=30.0) as client:
+        served = client.get("/v1/models").json()
+        points = client.get("/v1/branch-points").json()
+    table = Table("branch point", "outcomes with a model", "learnt from", title="The whole pathway")
+    for point in points:
+        own = [model for model in served if model["name"].startswith(f"{point['id']}.")]
+        kinds = sorted({model["training_data"] for model in own})
+        told = " and ".join(f"{kind} patients" for kind in kinds)
+        table.add_row(point["id"], f"{len(own)} of {len(point['outcomes'])}", told or "-")
+    console.print(table)
+    console.print("Try `.venv/bin/risk-serve walk`: a simulated patient on a branching path.")
 
 
 def _show_addresses(url: str) -> None:

@@ -335,7 +335,7 @@ def is_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 def test_the_help_names_every_command():
     shown = command("--help").stdout
-    for name in ("run", "settings", "openapi", "ask", "demo"):
+    for name in ("run", "settings", "openapi", "ask", "walk", "demo"):
         assert name in shown
         done = command(name, "--help")
         assert done.returncode == 0
