@@ -137,10 +137,7 @@ class TreeEnsemble:
         out = np.zeros(self.n_features)
         if not self.used.size:
             return out
-        above = x[self._threshold_feature] > self._thresholds
-        bins = np.add.reduceat(above, self._threshold_first, dtype=np.intp)
-        own = x[self.used]
-        rows = np.where(np.isnan(own), self._missing_row, self._first_row + bins)
+        rows = self._rows(x)
         starts = np.add.reduce(self._scaled_bits.take(rows, axis=0), axis=0, dtype=np.uint16)
         index = starts.take(self._entry_leaf) + self._entry_start
         out[self.used] = np.add.reduceat(self._table.take(index), self._entry_first)
@@ -168,12 +165,10 @@ class TreeEnsemble:
         read = np.flatnonzero(position[features] >= 0)
         if not read.size:
             return moved
-        own = position[features[read]]
-        before = np.array(
-            [self._row(int(i), float(x[self.used[i]])) for i in range(len(self.used))]
-        )
-        pairs = zip(own, values[read], strict=True)
-        after = np.array([self._row(int(i), float(value)) for i, value in pairs])
+        own, before = position[features[read]], self._rows(x)
+        after = np.empty(len(own), dtype=np.intp)
+        for i in np.unique(own):
+            after[own == i] = self._rows_of(int(i), values[read][own == i])
         patterns = np.add.reduce(self._bits.take(before, axis=0), axis=0, dtype=np.int16)
         changed = self._bits.take(after, axis=0)
         changed -= self._bits.take(before[own], axis=0)
@@ -182,26 +177,25 @@ class TreeEnsemble:
         moved[read] = reached - (patterns == self._all_bits) @ self._leaf_value
         return moved
 
-    def _row(self, position: int, value: float) -> int:
-        """The row of bits for one value of a feature, given by its position among those used."""
-        if value != value:  # NaN
-            return int(self._missing_row[position])
-        first = self._threshold_first[position]
+    def _rows(self, x: Floats) -> NDArray[np.intp]:
+        """The row of bits of every used feature of one vector."""
+        above = x[self._threshold_feature] > self._thresholds
+        bins = np.add.reduceat(above, self._threshold_first, dtype=np.intp)
+        own = x[self.used]
+        return np.where(np.isnan(own), self._missing_row, self._first_row + bins)
+
+    def _rows_of(self, position: int, values: Floats) -> NDArray[np.intp]:
+        """The rows of bits for values of one feature, given by its position among those used."""
         stop = (*self._threshold_first[1:], len(self._thresholds))[position]
-        own = self._thresholds[first:stop]
-        return int(self._first_row[position] + np.searchsorted(own, value, side="left"))
+        own = self._thresholds[self._threshold_first[position] : stop]
+        bins = np.searchsorted(own, values, side="left")
+        first, missing = self._first_row[position], self._missing_row[position]
+        return np.asarray(np.where(np.isnan(values), missing, first + bins))
 
     def _patterns(self, X: Floats) -> NDArray[np.int64]:
         patterns = np.zeros((len(X), self._bits.shape[1]), dtype=np.int64)
         for position, feature in enumerate(self.used):
-            column = X[:, feature]
-            stop = (*self._threshold_first[1:], len(self._thresholds))[position]
-            own = self._thresholds[self._threshold_first[position] : stop]
-            bins = np.searchsorted(own, column, side="left")
-            rows = np.where(
-                np.isnan(column), self._missing_row[position], self._first_row[position] + bins
-            )
-            patterns += self._bits[rows]
+            patterns += self._bits[self._rows_of(position, X[:, feature])]
         return patterns
 
     def _index_thresholds(self, leaves: Sequence[_Leaf]) -> None:

@@ -17,6 +17,7 @@ MODEL = f"{BRANCH_POINT}.{OUTCOME}"
 ASSESSMENTS = f"/v1/branch-points/{BRANCH_POINT}/assessments"
 INVOCATIONS = "/invocations"
 SAME_WITHIN = 1e-6
+FIVE, TWENTY = 5, 20
 
 
 def read_row(var: Path, file: Path | None) -> dict[str, Any]:
@@ -39,9 +40,9 @@ def read_row(var: Path, file: Path | None) -> dict[str, Any]:
 
 
 def ask(ours: Server, row: Mapping[str, Any]) -> tuple[bytes, bytes, dict[str, Any]]:
-    """Word the request for one outcome and for all, and return them with the one outcome's answer.
+    """Word the request for one outcome and for five, and return them with the one outcome's answer.
 
-    The request for all names those that are answered, so that none is answered by abstaining.
+    The request for five names outcomes that are answered, so that none is answered by abstaining.
 
     Raises
     ------
@@ -57,7 +58,35 @@ def ask(ours: Server, row: Mapping[str, Any]) -> tuple[bytes, bytes, dict[str, A
         raise BenchmarkFailed(f"the service abstains on this patient ({answer['reason']})")
     answers = _post(ours, ASSESSMENTS, json.dumps(request).encode())["outcomes"]
     answered = [a["outcome"] for a in answers if a["status"] == "answered"]
-    return one, json.dumps({**request, "outcomes": answered}).encode(), answer
+    if len(answered) < FIVE:
+        raise BenchmarkFailed(f"only {len(answered)} outcomes are answered, expected {FIVE}")
+    return one, json.dumps({**request, "outcomes": answered[:FIVE]}).encode(), answer
+
+
+def ask_sparsely(ours: Server, row: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Word a request that lacks twenty inputs of the model, without and with the parts that cost time.
+
+    Raises
+    ------
+    BenchmarkFailed
+        When that many cannot be left out, or the service would not rank them.
+    """
+    request = {**row["request"], "outcomes": [OUTCOME]}
+    measured = dict(request["measurements"])
+    answer = _post(ours, ASSESSMENTS, json.dumps(request).encode())
+    reasons = answer["outcomes"][0]["attributions"]
+    required = set(_get(ours, f"/v1/branch-points/{BRANCH_POINT}")["required"])
+    for reason in reversed(reasons):  # the weakest first: the patient stays a familiar one
+        missing = sum(r["feature"] not in measured for r in reasons)
+        if missing < TWENTY and reason["feature"] not in required:
+            measured.pop(reason["feature"], None)
+    plain = {**request, "measurements": measured}
+    more = {**plain, "include": ["measure_next", "reference"]}
+    ranked = _post(ours, ASSESSMENTS, json.dumps(more).encode()).get("measure_next", [])
+    missing = sum(reason["feature"] not in measured for reason in reasons)
+    if missing < TWENTY or not ranked:
+        raise BenchmarkFailed(f"{missing} inputs are missing and {len(ranked)} are ranked")
+    return json.dumps(plain).encode(), json.dumps(more).encode()
 
 
 def frame_for_mlflow(mlflow: Server, answer: Mapping[str, Any]) -> bytes:
@@ -82,10 +111,18 @@ def frame_for_mlflow(mlflow: Server, answer: Mapping[str, Any]) -> bytes:
     return body
 
 
+def _get(server: Server, path: str) -> dict[str, Any]:
+    return _ask("GET", server, path, None)
+
+
 def _post(server: Server, path: str, body: bytes) -> dict[str, Any]:
+    return _ask("POST", server, path, body)
+
+
+def _ask(method: str, server: Server, path: str, body: bytes | None) -> dict[str, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30.0)
     try:
-        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        connection.request(method, path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         content = response.read()
     except OSError as error:

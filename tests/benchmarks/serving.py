@@ -37,10 +37,21 @@ from tests.benchmarks.patient import (
     INVOCATIONS,
     MODEL,
     ask,
+    ask_sparsely,
     frame_for_mlflow,
     read_row,
 )
-from tests.benchmarks.results import ALL, CONSTANT, MLFLOW, ONE, figures, machine, show
+from tests.benchmarks.results import (
+    CONSTANT,
+    FIVE,
+    MLFLOW,
+    ONE,
+    SPARSE,
+    SPARSE_NEXT,
+    figures,
+    machine,
+    show,
+)
 from tests.benchmarks.servers import Candidate, Memory, candidates, running
 
 CONNECTIONS = (1, 16)
@@ -82,14 +93,14 @@ def main(
             TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=tell
         )
         with tempfile.TemporaryDirectory() as folder, bar:
-            loads, memory, answered = load_in_turn(
+            loads, memory = load_in_turn(
                 kinds, patient, var, Path(folder), bar, seconds=seconds, rounds=rounds
             )
             starts = start_in_turn(kinds, var, Path(folder), bar, max(STARTS, rounds))
     except BenchmarkFailed as error:
         tell.print(f"benchmark: {error}", style="red", highlight=False, soft_wrap=True)
         sys.exit(1)
-    found = {"outcomes_answered": answered, **figures(where, loads, memory, starts)}
+    found = figures(where, loads, memory, starts)
     if as_json:
         print(json.dumps(found))
     else:
@@ -118,8 +129,8 @@ def load_in_turn(
     *,
     seconds: int,
     rounds: int,
-) -> tuple[dict[tuple[str, int], list[Load]], dict[str, Memory], int]:
-    """Start every server, load each in turn, see what they hold after; and how many are "all".
+) -> tuple[dict[tuple[str, int], list[Load]], dict[str, Memory]]:
+    """Start every server, load each in turn, see what they hold after.
 
     Raises
     ------
@@ -128,11 +139,14 @@ def load_in_turn(
     """
     with ExitStack() as servers:
         ours = servers.enter_context(running(kinds[0], var, folder))
-        one, every, answer = ask(ours, patient)
+        one, five, answer = ask(ours, patient)
+        sparse, sparse_next = ask_sparsely(ours, patient)
         constant, mlflow = (servers.enter_context(running(kind, var, folder)) for kind in kinds[1:])
         questions = (
             Question(ONE, ours.url(ASSESSMENTS), one),
-            Question(ALL, ours.url(ASSESSMENTS), every),
+            Question(FIVE, ours.url(ASSESSMENTS), five),
+            Question(SPARSE, ours.url(ASSESSMENTS), sparse),
+            Question(SPARSE_NEXT, ours.url(ASSESSMENTS), sparse_next),
             Question(CONSTANT, constant.url("/"), one),
             Question(MLFLOW, mlflow.url(INVOCATIONS), frame_for_mlflow(mlflow, answer)),
         )
@@ -154,8 +168,7 @@ def load_in_turn(
                 bar.advance(task)
         order = {(question.name, count): None for question in questions for count in CONNECTIONS}
         memory = {server.candidate.name: server.memory() for server in (ours, constant, mlflow)}
-        answered = len(json.loads(every)["outcomes"])
-        return {key: found[key] for key in order}, memory, answered
+        return {key: found[key] for key in order}, memory
 
 
 def start_in_turn(
