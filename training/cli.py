@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -156,7 +155,6 @@ def rows(
     trusted: Trusted = None,
 ) -> None:
     """Print patients as NDJSON: the request the service would be sent, labels, comparators."""
-    _end_as_cat_does()
     vocabulary = load_vocabulary(content)
     several = _declared(source, vocabulary)
     if several is not None:
@@ -218,7 +216,6 @@ def simulate(
 
     parameters = chosen_parameters(scenario or (), hospital or ())
     if ndjson:
-        _end_as_cat_does()
         print_visits(parameters, seed, episodes, print)
         return
     folder = out or var / "cohorts" / "pathway"
@@ -633,11 +630,6 @@ def _admit(
 
 def _file(source: Source, given: Readable | None, var: Path) -> Readable:
     return given if given is not None else fetch_cohort(source, var / "cohorts")
-
-
-def _end_as_cat_does() -> None:
-    if hasattr(signal, "SIGPIPE"):  # `risk-train rows … | head` closes the pipe
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from app.errors import Problem
 from app.identity import Caller, Identity, RateLimit
 
 CALLER = "risk.caller"
+AUTHORIZATION, API_KEY = b"authorization", b"x-api-key"
 RATE = "rate"
 """Why a request was refused that came too soon after others."""
 OPERATIONS = "operations"
@@ -59,6 +60,8 @@ class Admission:
         on_refusal: Callable[[str], None],
     ) -> None:
         self.identity = identity
+        self._certificate_header = identity.certificate_header.encode("latin-1")
+        self._telling = frozenset((AUTHORIZATION, API_KEY, self._certificate_header))
         self._on_refusal = on_refusal
         self._rate_per_s = rate_per_s
         self._operations = operations
@@ -76,12 +79,12 @@ class Admission:
             if self._operations == "open":
                 return None
             scope = self._operations
-        identity, headers = self.identity, request.headers
+        identity, found = self.identity, self._credentials(request)
         caller = await identity.caller(
             path=request.scope["path"],
-            authorization=headers.get("authorization"),
-            api_key=headers.get("x-api-key"),
-            certificate=headers.get(identity.certificate_header),
+            authorization=found.get(AUTHORIZATION),
+            api_key=found.get(API_KEY),
+            certificate=found.get(self._certificate_header),
             peer=request.client.host if request.client else None,
         )
         identity.permit(caller, scope)
@@ -94,6 +97,14 @@ class Admission:
                     429, "Too many requests of this client.", headers={"Retry-After": again}
                 )
         return caller
+
+    def _credentials(self, request: Request) -> dict[bytes, str]:
+        """Whatever of the headers says who asks, the first of each; all headers are read once."""
+        found: dict[bytes, str] = {}
+        for name, value in request.scope["headers"]:
+            if name in self._telling and name not in found:
+                found[name] = value.decode("latin-1")
+        return found
 
     def _limit(self, tenant: str) -> RateLimit:
         limit = self._limits.get(tenant)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,9 @@ def test_a_champion_of_real_patients_is_not_replaced_by_simulated_ones(trained):
 def test_rows_of_one_branch_point_or_of_all(trained, vocabulary: Vocabulary):
     folder, _ = trained
     given = ["rows", folder.source, "--from", str(folder.files)]
+    before = signal.getsignal(signal.SIGPIPE)
     said = CliRunner().invoke(app, given).stdout
+    assert signal.getsignal(signal.SIGPIPE) is before  # a broken connection must not end who calls
     lines = [json.loads(line) for line in said.splitlines()]
     assert len(lines) == 3200
     assert [line["branch_point"] for line in lines[:: len(lines) - 1]] == [POINT, SECOND]

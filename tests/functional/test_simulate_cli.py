@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 from pyarrow import parquet
 
-from tests.lib.service import run_command
+from tests.lib.service import environment, run_command, script
 
 
 def test_a_cohort_is_written_and_counted(tmp_path: Path):
@@ -42,3 +43,20 @@ def test_an_unknown_scenario_is_one_line_that_names_the_known_ones(tmp_path: Pat
     assert done.stdout == ""
     assert "no scenario volcano; known: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_enough_ends_it_without_a_word(tmp_path: Path):
+    """`risk-train simulate --ndjson | head -1`."""
+    process = subprocess.Popen(
+        [script("risk-train"), "simulate", "--ndjson", "--episodes", "400"],
+        env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith("{")
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    process.wait(timeout=60)
+    assert "Traceback" not in said
+    assert "Broken" not in said
