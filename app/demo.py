@@ -20,7 +20,7 @@ from app.errors import AppError
 BRANCH_POINT, SOURCE, SIMULATED = "icu-review", "support2", "pathway"
 TRAINED = "demo-trained-2"
 """Marks a state folder in which the demonstration has trained; the number rises with what it trains."""
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 tell = Console(stderr=True)
 
 

@@ -282,6 +282,7 @@ def run(
             raise SourceInvalid(f"`{name}` feeds `{mapping.branch_point}` alone; --all is for more")
         if mapping.branch_point != branch_point:
             raise _no_source(branch_point)
+        _wanted(mapping, outcome, everywhere=all_points)  # refused before anything is fetched
         opened = [(mapping, _file(mapping, readable, var))]
     tasks = []
     for mapping, readable in opened:
