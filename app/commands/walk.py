@@ -80,8 +80,9 @@ def walk(url: str, visits: Sequence[Visit], console: Console, key: str | None = 
     )
     for visit, answer in zip(visits, answers, strict=True):
         _show_stop(visit, answer, path, console)
+    kinds = {o["outcome"]: o["kind"] for answer in answers for o in answer["outcomes"]}
     happened = {n: v for n, v in visits[-1].get("labels", {}).items() if v is not None}
-    told = ", ".join(f"{name}: {_said(name, value)}" for name, value in happened.items())
+    told = ", ".join(f"{name}: {_happened(kinds.get(name), v)}" for name, v in happened.items())
     console.print(f"What happened after the last stop: {told}", highlight=False)
 
 
@@ -113,7 +114,7 @@ def _show_stop(
     for outcome in ranked[:SHOWN]:
         name = outcome["outcome"]
         (point,) = (p for p in path[name] if p["assessment_id"] == answer["assessment_id"])
-        table.add_row(name, *_risk(outcome), _why(outcome, point), _truth(visit, name))
+        table.add_row(name, *_risk(outcome), _why(outcome, point), _truth(visit, outcome))
     console.print(table, highlight=False)
     if suggested := [suggestion["label"] for suggestion in answer["suggestions"]]:
         console.print(f"  to consider: {'; '.join(suggested)}", highlight=False, markup=False)
@@ -150,12 +151,13 @@ def _why(outcome: Mapping[str, Any], point: Mapping[str, Any]) -> str:
     return f"strongest reason: {reasons[0]['feature']}" if reasons else ""
 
 
-def _truth(visit: Visit, name: str) -> str:
-    truth = visit.get("truth", {}).get(name)
-    return "" if truth is None or name.endswith(("_days", "_30d_days")) else f"truth {truth:.1%}"
+def _truth(visit: Visit, outcome: Mapping[str, Any]) -> str:
+    """The generator's own risk, or its expected number, beside the answer."""
+    truth = visit.get("truth", {}).get(outcome["outcome"])
+    if truth is None:
+        return ""
+    return f"truth {truth:.1f}" if outcome["kind"] == "numeric" else f"truth {truth:.1%}"
 
 
-def _said(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.1f}" if "days" in name else ("yes" if value else "no")
+def _happened(kind: str | None, value: float) -> str:
+    return f"{value:.1f}" if kind == "numeric" else ("yes" if value else "no")

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.reference_scores import SCORES, NotCovered, ReferenceScore, Scored
+from models.reference_scores.score import POINTS
 from models.vocabulary import BranchPoint, Vocabulary
-
-LOG_ODDS = "log_odds"
 
 
 class References:
@@ -60,9 +59,9 @@ class References:
         """Every declared score that counts points and has no probability, as far as it is known."""
         found = []
         for score in self._scores:
-            scored = self._assess(score)
-            if score.scale == LOG_ODDS:
+            if score.scale != POINTS:
                 continue
+            scored = self._assess(score)
             told: dict[str, Any] = {
                 "score": score.id,
                 "title": {"en": score.title_en, "sv": score.title_sv},
