@@ -15,7 +15,7 @@ from app.services.reference import References
 from app.serving.slot import ServedModel
 from models.risk.assessment import NO_MODEL, Abstained, Answered
 from models.risk.measure_next import information_of_missing
-from models.risk.reading import Input, Reading
+from models.risk.reading import Reading
 from models.vocabulary import BranchPoint, Intake, Vocabulary
 
 Shown = tuple[str, float | str | bool | None, str | None]
@@ -171,9 +171,9 @@ def _attributions(
     answer: Answered, served: ServedModel, patient: Reading, vocabulary: Vocabulary
 ) -> list[dict[str, Any]]:
     """Every input of the model, largest magnitude first, missing ones included."""
-    reader, contributions = served.model.reader, answer.contributions.tolist()
+    order, contributions = served.model.reader.order, answer.contributions.tolist()
     shown = patient.once(
-        reader, "shown", lambda: _shown(served.model.inputs, patient.values, vocabulary)
+        order, "shown", lambda: _shown(order.names, patient.row(order).own, vocabulary)
     )
     found = []
     for i in np.argsort(-np.abs(answer.contributions), kind="stable").tolist():
@@ -190,17 +190,12 @@ def _attributions(
     return found
 
 
-def _shown(
-    inputs: Sequence[Input], values: Mapping[str, float], vocabulary: Vocabulary
-) -> list[Shown]:
-    """Name, value and unit of every input in the reader's terms; models with equal inputs share it."""
+def _shown(names: Sequence[str], values: Sequence[float], vocabulary: Vocabulary) -> list[Shown]:
+    """Name, value and unit of every input in the reader's terms; None for what is missing."""
     found: list[Shown] = []
-    for item in inputs:
-        value = values.get(item.name)
-        if value is None or (item.unseen and int(value) in item.unseen):
-            found.append((item.name, None, item.unit))
-        else:
-            found.append((item.name, vocabulary.features[item.name].show(value), item.unit))
+    for name, value in zip(names, values, strict=True):
+        feature = vocabulary.features[name]
+        found.append((name, feature.show(value) if value == value else None, feature.unit))
     return found
 
 

@@ -125,7 +125,7 @@ def _information_of_number(scores: Floats, weights: Floats, width: float, level:
 
 def _likely(model: RiskModel, patient: Reading) -> Likely:
     """The values that missing inputs may have, with weights."""
-    x = patient.vector(model.reader).x
+    x = patient.row(model.reader.order).x
     familiarity, basis = model.familiarity, model.additive.basis
     numbers = patient.once(familiarity, "likely", lambda: familiarity.likely(x, DEVIATIONS))
     found = {i: (values, WEIGHTS) for i, values in numbers.items()}

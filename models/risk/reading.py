@@ -48,13 +48,32 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """One patient's values in the order of some inputs.
+
+    Attributes
+    ----------
+    own : tuple of float
+        NaN where missing; a category never seen in fitting is missing.
+    x : ndarray, shape (n_inputs,)
+        The same.
+    lacking : tuple of str
+        Required inputs that are missing.
+    """
+
+    own: tuple[float, ...]
+    x: Floats
+    lacking: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Vector:
-    """One patient's values in the order of a model's inputs, NaN where missing.
+    """One patient's values as a model reads them.
 
     Attributes
     ----------
     x : ndarray, shape (n_inputs,)
-        As the additive part reads them.
+        As the additive part reads them, NaN where missing.
     for_trees : ndarray, shape (n_inputs,)
         Categories recoded as the trees were fitted to read them.
     lacking : tuple of str
@@ -66,41 +85,61 @@ class Vector:
     lacking: tuple[str, ...]
 
 
+class Order:
+    """Which values models read, in which order, and which they must have.
+
+    Parameters
+    ----------
+    inputs : tuple of (str, frozenset of int)
+        Name, and positions of the categories never seen in fitting.
+    """
+
+    def __init__(
+        self, inputs: tuple[tuple[str, frozenset[int]], ...], required: tuple[str, ...]
+    ) -> None:
+        self.names = tuple(name for name, _ in inputs)
+        self._unseen = tuple((i, unseen) for i, (_, unseen) in enumerate(inputs) if unseen)
+        self._required = tuple(i for i, name in enumerate(self.names) if name in required)
+
+    def row(self, values: Mapping[str, float]) -> Row:
+        """Order encoded values; absent ones are missing."""
+        own = [values.get(name, np.nan) for name in self.names]
+        for i, unseen in self._unseen:
+            if own[i] in unseen:
+                own[i] = np.nan
+        lacking = tuple(self.names[i] for i in self._required if own[i] != own[i])
+        return Row(tuple(own), np.array(own), lacking)
+
+    def never_seen(self, values: Mapping[str, float]) -> list[str]:
+        """Inputs whose category no fitting patient had; they are treated as missing."""
+        return [self.names[i] for i, unseen in self._unseen if values.get(self.names[i]) in unseen]
+
+
 class Reader:
     """Orders and recodes values for models with these inputs."""
 
     def __init__(self, inputs: tuple[Input, ...], required: tuple[str, ...]) -> None:
         self.features = tuple(item.name for item in inputs)
+        self.order = order_of(tuple((item.name, item.unseen) for item in inputs), required)
         self.coded = tuple(
             (i, np.array(m.tree_codes)) for i, m in enumerate(inputs) if m.tree_codes
         )
-        self._categories = tuple((i, m.tree_codes) for i, m in enumerate(inputs) if m.tree_codes)
-        self._with_unseen = tuple(item for item in inputs if item.unseen)
-        self._required = tuple(name for name in self.features if name in required)
+        self._codes = tuple((i, m.tree_codes) for i, m in enumerate(inputs) if m.tree_codes)
 
-    def vector(self, values: Mapping[str, float]) -> Vector:
-        """Read encoded values; absent ones are missing."""
-        own = [values.get(name, np.nan) for name in self.features]
-        recoded = list(own)
-        for i, codes in self._categories:
-            value = own[i]
+    def vector(self, row: Row) -> Vector:
+        """Recode what stands in this reader's order."""
+        for_trees = row.x.copy()
+        for i, codes in self._codes:
+            value = row.own[i]
             if value == value:  # NaN differs from itself
-                recoded[i] = codes[int(value)]
-                if recoded[i] != recoded[i]:
-                    own[i] = np.nan
-        lacking: tuple[str, ...] = ()
-        if self._required:
-            unseen = self.never_seen(values)
-            lacking = tuple(n for n in self._required if n not in values or n in unseen)
-        return Vector(np.array(own), np.array(recoded), lacking)
+                for_trees[i] = codes[int(value)]
+        return Vector(row.x, for_trees, row.lacking)
 
-    def never_seen(self, values: Mapping[str, float]) -> list[str]:
-        """Inputs whose category no fitting patient had; they are treated as missing."""
-        return [
-            item.name
-            for item in self._with_unseen
-            if item.name in values and int(values[item.name]) in item.unseen
-        ]
+
+@lru_cache(PARTS_KEPT)
+def order_of(inputs: tuple[tuple[str, frozenset[int]], ...], required: tuple[str, ...]) -> Order:
+    """The order of these inputs; models that read alike get the same one."""
+    return Order(inputs, required)
 
 
 @lru_cache(PARTS_KEPT)
@@ -134,8 +173,12 @@ class Reading:
         self._known: dict[tuple[int, str], Any] = {}
 
     def vector(self, reader: Reader) -> Vector:
-        """The values as a reader orders them."""
-        return self.once(reader, "vector", lambda: reader.vector(self.values))
+        """The values as a reader orders and recodes them."""
+        return self.once(reader, "vector", lambda: reader.vector(self.row(reader.order)))
+
+    def row(self, order: Order) -> Row:
+        """The values in an order."""
+        return self.once(order, "row", lambda: order.row(self.values))
 
     def once(self, part: object, question: str, work: Callable[[], T]) -> T:
         """What a part answers to a question about this patient, worked out when first asked."""

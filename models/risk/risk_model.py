@@ -122,11 +122,11 @@ class RiskModel:
 
     def never_seen(self, values: Mapping[str, float]) -> list[str]:
         """Inputs whose category no fitting patient had; they are treated as missing."""
-        return self.reader.never_seen(values)
+        return self.reader.order.never_seen(values)
 
     def vector(self, values: Mapping[str, float]) -> Floats:
         """Order encoded values as this model reads them; NaN where missing or never seen."""
-        return self.reader.vector(values).x
+        return self.reader.order.row(values).x
 
     def assess(self, patient: Mapping[str, float] | Reading) -> Answered | Abstained:
         """Assess one patient.
