@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import factorial
 
 import numpy as np
@@ -324,17 +325,22 @@ def _leaf_table(value: float, covers: Floats) -> Floats:
     [-1.0, 1.0]
     """
     d = len(covers)
-    patterns = np.arange(1 << d)
-    satisfied = ((patterns[:, None] >> np.arange(d)) & 1).astype(np.float64)
-    weights = np.array([factorial(k) * factorial(d - k - 1) / factorial(d) for k in range(d)])
-    table = np.empty((1 << d, d))
-    for i in range(d):
-        polynomial = np.zeros((1 << d, d))
-        polynomial[:, 0] = 1.0
-        for j in range(d):
-            if j != i:
-                shifted = np.zeros_like(polynomial)
-                shifted[:, 1:] = polynomial[:, :-1] * satisfied[:, j : j + 1]
-                polynomial = polynomial * covers[j] + shifted
-        table[:, i] = value * (satisfied[:, i] - covers[i]) * (polynomial @ weights)
+    satisfied, weights = _subsets(d)
+    # One polynomial for every feature left out, pattern by pattern: (d, 2**d, d).
+    polynomial = np.zeros((d, 1 << d, d))
+    polynomial[..., 0] = 1.0
+    for j in range(d):
+        grown = polynomial * covers[j]
+        grown[..., 1:] += polynomial[..., :-1] * satisfied[:, j, None]
+        grown[j] = polynomial[j]
+        polynomial = grown
+    table: Floats = value * (satisfied - covers) * (polynomial @ weights).T
     return table
+
+
+@cache
+def _subsets(d: int) -> tuple[Floats, Floats]:
+    """Which of d features each pattern satisfies, and the Shapley weight of k others."""
+    satisfied = ((np.arange(1 << d)[:, None] >> np.arange(d)) & 1).astype(np.float64)
+    weights = np.array([factorial(k) * factorial(d - k - 1) / factorial(d) for k in range(d)])
+    return satisfied, weights
