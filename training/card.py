@@ -48,7 +48,7 @@ def build_card(
             "licence": source.licence,
             "rows_fitted": fitted_rows,
             "rows_held_out": evaluation["rows"],
-            "held_out_rule": f"rows whose {'episode ' if source.episode_id else ''}number is "
+            "held_out_rule": f"rows whose {'patient ' if source.patient_id else ''}number is "
             f"divisible by {source.divisible_by}",
             "cohort_value": model.cohort_value,
         },

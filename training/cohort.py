@@ -83,6 +83,9 @@ def load_cohort(source: Source, path: Readable, vocabulary: Vocabulary) -> Cohor
         comparators=comparators,
         held_out=np.array([row.held_out for row in rows]),
         set_aside=set_aside,
+        patients=None
+        if source.patient_id is None
+        else np.array([row.patient for row in rows], dtype=np.int64),
     )
 
 

@@ -96,7 +96,7 @@ def prepare_outcome(
         training_data=cohort.source.training_data,
         seed=seed,
         plan=cohort.source.plan,
-        episodes=None if cohort.episodes is None else cohort.episodes[fitting],
+        patients=None if cohort.patients is None else cohort.patients[fitting],
         progress=lambda share: progress(share * 0.9),
     )
     model, inputs = fitted.model, fitted.choice.inputs
@@ -150,7 +150,7 @@ def evaluate(
     groups = {
         name: [values[i] for i in rows] for name, values in group_values(cohort, vocabulary).items()
     }
-    patients = None if cohort.episodes is None else cohort.episodes[rows].astype(str).tolist()
+    patients = None if cohort.patients is None else cohort.patients[rows].astype(str).tolist()
     try:
         if model.kind == "binary":
             comparators = {

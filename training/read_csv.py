@@ -10,6 +10,9 @@ from training.errors import SourceInvalid
 from training.rows import CohortRow, Readable
 from training.sources.source import Source
 
+# What a 64-bit number holds for certain.
+MOST_DIGITS = 18
+
 
 def read_csv(source: Source, path: Readable) -> Iterator[CohortRow]:
     """Read the file; a row that is not as declared stops it.
@@ -42,6 +45,12 @@ def _row(source: Source, number: int, cells: Mapping[str, str]) -> CohortRow:
     identifier = cells[source.row_id].strip() if source.row_id else str(number)
     if not identifier.isdigit():
         raise SourceInvalid(f"`{source.row_id}` is not a whole number")
+    patient = None
+    if source.patient_id is not None:
+        whose = cells[source.patient_id].strip()
+        if not whose.isdecimal() or len(whose) > MOST_DIGITS:
+            raise SourceInvalid(f"`{source.patient_id}` is not a whole number")
+        patient = int(whose)
     measurements: dict[str, Any] = {}
     for mapped in source.measurements:
         value = mapped.read(cells[mapped.column])
@@ -60,5 +69,6 @@ def _row(source: Source, number: int, cells: Mapping[str, str]) -> CohortRow:
         measurements=measurements,
         labels={label.outcome: label.read(cells) for label in source.labels},
         comparators=comparators,
-        held_out=int(identifier) % source.divisible_by == 0,
+        held_out=(int(identifier) if patient is None else patient) % source.divisible_by == 0,
+        patient=patient,
     )

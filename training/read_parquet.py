@@ -58,16 +58,16 @@ def load_parquet(source: Source, file: Readable, vocabulary: Vocabulary) -> Coho
     point = vocabulary.branch_points[source.branch_point]
     mapped = {m.feature: m.column for m in source.measurements}
     ages = _age_columns(source, path)
-    episode_column = str(source.episode_id)
+    patient_column = str(source.patient_id)
     share = _share_to_keep(count_rows(path), source.plan.rows)
     parts: dict[str, list[Floats]] = {}
-    episodes: list[NDArray[np.int64]] = []
+    patients: list[NDArray[np.int64]] = []
     set_aside: dict[tuple[str, str], int] = {}
     for whole in read_batches(path, sorted(source.columns() | set(ages.values()))):
-        own = whole_numbers(whole.column(episode_column), episode_column)
+        own = whole_numbers(whole.column(patient_column), patient_column)
         kept = _spread(own // source.divisible_by, share)
         batch = whole.take(np.flatnonzero(kept)) if share < 1 else whole
-        episodes.append(own[kept])
+        patients.append(own[kept])
         columns: dict[str, Floats] = {}
         for name, column in mapped.items():
             age = numbers(batch.column(ages[name]), ages[name]) if name in ages else None
@@ -88,7 +88,7 @@ def load_parquet(source: Source, file: Readable, vocabulary: Vocabulary) -> Coho
             )
         for name, values in columns.items():
             parts.setdefault(name, []).append(values)
-    together = np.concatenate(episodes) if episodes else np.zeros(0, dtype=np.int64)
+    together = np.concatenate(patients) if patients else np.zeros(0, dtype=np.int64)
     if not len(together):
         raise SourceInvalid(f"{path.name} holds no rows")
     features = tuple(name for name in point.features if name in parts)
@@ -110,7 +110,7 @@ def load_parquet(source: Source, file: Readable, vocabulary: Vocabulary) -> Coho
         comparators=comparators,
         held_out=together % source.divisible_by == 0,
         set_aside=set_aside,
-        episodes=together,
+        patients=together,
     )
 
 
@@ -152,6 +152,7 @@ def _parquet_row(
         probability = cells[comparator.column]
         if not _absent(probability):
             comparators.setdefault(comparator.name, {})[comparator.outcomes[0]] = probability
+    patient = cells[str(source.patient_id)]
     return CohortRow(
         row=str(cells[str(source.row_id)]),
         measurements=measurements,
@@ -160,8 +161,9 @@ def _parquet_row(
             for label in source.labels
         },
         comparators=comparators,
-        held_out=cells[str(source.episode_id)] % source.divisible_by == 0,
+        held_out=patient % source.divisible_by == 0,
         index_time=_rfc3339(when) if timed else None,
+        patient=patient,
     )
 
 
@@ -178,7 +180,7 @@ def _share_to_keep(n_rows: int, most: int | None) -> float:
 
 
 def _spread(blocks: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
-    """Which blocks of episodes are kept: evenly over the file, held-out ones in their proportion.
+    """Which blocks of patients are kept: evenly over the file, held-out ones in their proportion.
 
     Examples
     --------

@@ -33,6 +33,8 @@ class CohortRow:
         Never used for fitting, tuning, calibration or intervals.
     index_time : str or None
         RFC 3339; None where no measurement has a time.
+    patient : int or None
+        Whose row it is; None when every row is its own patient.
     """
 
     row: str
@@ -41,6 +43,7 @@ class CohortRow:
     comparators: Mapping[str, Mapping[str, float]]
     held_out: bool
     index_time: str | None = None
+    patient: int | None = None
 
     @property
     def request(self) -> dict[str, Any]:
@@ -64,8 +67,9 @@ class Cohort:
     comparators : mapping of mapping of ndarray
         Name -> outcome -> probabilities, NaN where absent.
     held_out : ndarray of bool, shape (n_rows,)
-    episodes : ndarray of int, shape (n_rows,) or None
-        Rows of one number belong together; None when every row is its own patient.
+    patients : ndarray of int, shape (n_rows,) or None
+        Rows of one number are one patient's, of one episode or several; None when every row is its
+        own patient.
     set_aside : mapping
         (feature, reason) -> number of values that were not used.
     """
@@ -77,7 +81,7 @@ class Cohort:
     comparators: Mapping[str, Mapping[str, Floats]]
     held_out: NDArray[np.bool_]
     set_aside: Mapping[tuple[str, str], int]
-    episodes: NDArray[np.int64] | None = None
+    patients: NDArray[np.int64] | None = None
 
 
 class Readable(Protocol):

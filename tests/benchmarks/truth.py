@@ -38,13 +38,13 @@ def fit(cohort: Cohort, outcome: str, vocabulary: Vocabulary) -> tuple[Fitted, l
     columns = usable_features(cohort)
     rows = np.flatnonzero(~cohort.held_out & ~np.isnan(cohort.labels[outcome]))
     y = cohort.labels[outcome][rows]
-    assert cohort.episodes is not None
+    assert cohort.patients is not None
     fitted = fit_outcome(
         cohort.X[np.ix_(rows, columns)], y,
         [vocabulary.features[cohort.features[i]] for i in columns],
         point=vocabulary.branch_points[cohort.source.branch_point],
         outcome=vocabulary.outcomes[outcome], training_data="synthetic", seed=2026,
-        plan=cohort.source.plan, episodes=cohort.episodes[rows],
+        plan=cohort.source.plan, patients=cohort.patients[rows],
     )  # fmt: skip
     return fitted, [columns[i] for i in fitted.choice.inputs], int(y.sum())
 

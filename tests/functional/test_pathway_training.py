@@ -229,6 +229,6 @@ def test_the_card_says_first_that_no_patient_was_real(trained, tmp_path: Path):
     Registry.at(folder.var).download("surgery-decision.death_30d", "1", bundle)
     lines = [line for line in (bundle / "card.md").read_text(encoding="utf-8").splitlines() if line]
     assert lines[2].startswith("**Trained on simulated patients:")
-    assert "episode number is divisible by 4" in (bundle / "card.md").read_text(encoding="utf-8")
+    assert "patient number is divisible by 4" in (bundle / "card.md").read_text(encoding="utf-8")
     assert json.loads((bundle / "model.json").read_text())["training_data"] == "synthetic"
     assert json.loads((bundle / "card.json").read_text())["training_data"] == "synthetic"

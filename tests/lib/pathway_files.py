@@ -43,7 +43,10 @@ surgery-decision = ["major_complication", "death_30d", "length_of_stay_days"]
 
 
 def columns(rows: int, seed: int = 1) -> dict[str, Any]:
-    """Two rows an episode, so that rows of one episode must stay together."""
+    """Two rows an episode; one patient in seven comes back with a second one.
+
+    Episode 12 is of patient 10, and 26 of 24: a split by episodes would cut both patients in two.
+    """
     random = np.random.default_rng(seed)
     age = random.uniform(20, 90, rows).round(1)
     asa = random.choice(3, rows, p=(0.6, 0.3, 0.1))
@@ -53,10 +56,11 @@ def columns(rows: int, seed: int = 1) -> dict[str, Any]:
     drawn = random.random(rows)  # one lot for both: who dies had a major complication
     labels = {name: (drawn < p).astype(float) for name, p in truth.items()}
     lost = random.random(rows) < 0.2
+    episode = np.arange(rows) // 2
     return {
         "row": np.arange(rows),
-        "episode": np.arange(rows) // 2,
-        "patient": np.arange(rows) // 2,
+        "episode": episode,
+        "patient": episode - 2 * (episode % 7 == 5),
         "hospital": np.array(["north", "south"])[np.arange(rows) % 2],
         "unit": np.full(rows, "ward-31"),
         "month": np.full(rows, 202403, dtype=np.int32),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from models.vocabulary import Measurement, Vocabulary
 from training.cohort import Readable, measurements_of, read_rows
+from training.export.errors import ExportRefused
 from training.sources.source import Source
 
 
@@ -71,8 +72,14 @@ def rows_of(source: Source, file: Readable, vocabulary: Vocabulary) -> Iterator[
 
     Raises
     ------
+    ExportRefused
+        When a patient can have several rows: an export counts every row as another person.
     SourceInvalid
         As `training.cohort.read_rows` and `measurements_of`.
     """
+    if source.patient_id is not None:
+        raise ExportRefused(
+            f"`{source.name}` can hold several rows of a patient; an export takes one row of each"
+        )
     for row in read_rows(source, file):
         yield ExportRow(tuple(measurements_of(row, vocabulary)), row.labels, row.held_out)

@@ -49,7 +49,7 @@ def fit_outcome(
     training_data: str,
     seed: int,
     plan: Plan | None = None,
-    episodes: NDArray[np.int64] | None = None,
+    patients: NDArray[np.int64] | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Fitted:
     """Choose, fit, calibrate and bound one model.
@@ -62,8 +62,8 @@ def fit_outcome(
         Labels; rows with NaN are left out.
     plan : Plan, optional
         What may be tried; the product's own without one.
-    episodes : ndarray of int, shape (n_samples,), optional
-        Rows of one number belong together.
+    patients : ndarray of int, shape (n_samples,), optional
+        Rows of one number are one patient's.
     progress : callable
         Told the share that each step completes; the shares sum to 1.
 
@@ -79,7 +79,7 @@ def fit_outcome(
     required = [i for i, feature in enumerate(features) if feature.name in point.required]
     choice = choose(
         X, y, features, kind=outcome.kind, directed=directed, seed=seed, plan=plan,
-        required=required, episodes=None if episodes is None else episodes[known],
+        required=required, patients=None if patients is None else patients[known],
         progress=lambda share: progress(share * CHOOSING_SHARE),
     )  # fmt: skip
     candidate = choice.candidate

@@ -12,7 +12,8 @@ used twice:
 2. Which form, with those inputs. Candidates: the additive model, boosted trees per size, and the
    mean of the log-odds of both. The size of a candidate is leaves x trees, 0 for an additive model.
 
-Rows of one episode are in one fold, so that no fit is asked about a patient it has seen.
+Rows of one patient are in one fold, whatever the episode, so that no fit is asked about a patient it
+has seen.
 
 References
 ----------
@@ -102,7 +103,7 @@ def choose(
     progress: Callable[[float], None],
     plan: Plan | None = None,
     required: Sequence[int] = (),
-    episodes: NDArray[np.int64] | None = None,
+    patients: NDArray[np.int64] | None = None,
 ) -> Choice:
     """Cross-validate every candidate on the fitting rows and take the smallest good one.
 
@@ -112,17 +113,17 @@ def choose(
         Fitting rows only.
     required : sequence of int
         Columns that stay whatever their strength.
-    episodes : ndarray of int, shape (n_samples,), optional
-        Rows of one number are left out together.
+    patients : ndarray of int, shape (n_samples,), optional
+        Rows of one number are one patient's and left out together.
     progress : callable
         Told the share that each step completes; the shares sum to 1.
     """
     plan = plan or Plan()
-    rows = _rows_to_choose_on(y, kind, episodes, plan.choosing_rows, seed)
+    rows = _rows_to_choose_on(y, kind, patients, plan.choosing_rows, seed)
     everything = len(rows) == len(y)
     share = 1.0 if everything else 0.5
     comparison = _Comparison(
-        X[rows], y[rows], features, None if episodes is None else episodes[rows],
+        X[rows], y[rows], features, None if patients is None else patients[rows],
         kind=kind, directed=directed, seed=seed, plan=plan, required=required,
         progress=lambda done: progress(share * done),
     )  # fmt: skip
@@ -137,7 +138,7 @@ def choose(
         rounds=(candidate.rounds,) if candidate.size else (),
     )
     full = _Comparison(
-        X[:, inputs], y, [features[i] for i in inputs], episodes,
+        X[:, inputs], y, [features[i] for i in inputs], patients,
         kind=kind, directed=directed, seed=seed, plan=chosen, required=(),
         progress=lambda done: progress((1 - share) * done),
     )  # fmt: skip
@@ -152,7 +153,7 @@ class _Comparison:
         X: Floats,
         y: Floats,
         features: Sequence[Feature],
-        episodes: NDArray[np.int64] | None,
+        patients: NDArray[np.int64] | None,
         *,
         kind: str,
         directed: bool,
@@ -163,7 +164,7 @@ class _Comparison:
     ) -> None:
         self._X, self._y, self._features = X, y, features
         self._kind, self._directed, self._seed, self._plan = kind, directed, seed, plan
-        self._folds = assign_folds(y, kind, plan.folds, seed, episodes)
+        self._folds = assign_folds(y, kind, plan.folds, seed, patients)
         self._progress = progress
         smoothings = sorted(plan.smoothings, reverse=True)
         self._step = 1 / (len(smoothings) + 1 + plan.folds * len(plan.leaves))
@@ -281,11 +282,11 @@ def smallest_within_one_standard_error(
 
 
 def assign_folds(
-    y: Floats, kind: str, n_folds: int, seed: int, episodes: NDArray[np.int64] | None = None
+    y: Floats, kind: str, n_folds: int, seed: int, patients: NDArray[np.int64] | None = None
 ) -> Rows:
     """Fold of every row, shape (n_samples,); events of a binary outcome are spread evenly.
 
-    Rows of one episode are in one fold; an episode counts as an event when any of its rows does.
+    Rows of one patient are in one fold; a patient counts as an event when any of its rows does.
 
     Examples
     --------
@@ -293,8 +294,8 @@ def assign_folds(
     >>> folds[0::2].tolist() == folds[1::2].tolist(), sorted(set(folds.tolist()))
     (True, [0, 1, 2])
     """
-    if episodes is not None:
-        distinct, position = np.unique(episodes, return_inverse=True)
+    if patients is not None:
+        distinct, position = np.unique(patients, return_inverse=True)
         events = np.zeros(len(distinct))
         np.maximum.at(events, position, y if kind == "binary" else 0.0)
         return assign_folds(events, kind, n_folds, seed)[position]
@@ -307,10 +308,10 @@ def assign_folds(
 
 
 def _rows_to_choose_on(
-    y: Floats, kind: str, episodes: NDArray[np.int64] | None, most: int, seed: int
+    y: Floats, kind: str, patients: NDArray[np.int64] | None, most: int, seed: int
 ) -> Rows:
-    """All rows, or about so many of them by whole episodes, events in their proportion."""
+    """All rows, or about so many of them by whole patients, events in their proportion."""
     if len(y) <= most:
         return np.arange(len(y))
     parts = -(-len(y) // most)
-    return np.flatnonzero(assign_folds(y, kind, parts, seed, episodes) == 0)
+    return np.flatnonzero(assign_folds(y, kind, parts, seed, patients) == 0)

@@ -2,8 +2,9 @@
 
 The files are in the dictionary's own terms, so nothing is mapped by hand. What may become an input
 is decided here and nowhere else: a column that bears the name of an input of the branch point.
-Everything else in a file either has a declared part (`row`, `episode`, `label:…`, `truth:…`) or is
-refused, and a feature that cannot be known yet is refused by name.
+Everything else in a file either has a declared part (`row`, `patient`, `label:…`, `truth:…`) or is
+refused, and a feature that cannot be known yet is refused by name. Rows belong together by `patient`,
+never by `episode`: who comes back with a second episode must not stand on both sides of a split.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ SCHEMA = {
 }
 SIMULATE_SCHEMA = {"episodes": Key(int, required=True), "seed": Key(int, required=True)}
 
-ROW, EPISODE = "row", "episode"
+ROW, PATIENT = "row", "patient"
 # Who, where and when: they order, group and date the rows, and say nothing that a model may use.
-KEPT_ASIDE = frozenset({ROW, EPISODE, "patient", "hospital", "unit", "month", "visit", "hours"})
+KEPT_ASIDE = frozenset({ROW, PATIENT, "episode", "hospital", "unit", "month", "visit", "hours"})
 AGE, LABEL, TRUTH, LATER = "age_hours:", "label:", "truth:", "later:"
 TRUE_RISK = "true_risk"
 
@@ -108,7 +109,7 @@ class PathwaySource:
         except SourceInvalid as error:
             raise SourceInvalid(f"{path.name}: {error}") from None
         labels = [f"{LABEL}{outcome}" for outcome in self.outcomes[branch_point]]
-        if lacking := {ROW, EPISODE, *labels} - set(columns):
+        if lacking := {ROW, PATIENT, *labels} - set(columns):
             raise SourceInvalid(f"{path.name} lacks the columns: {', '.join(sorted(lacking))}")
         binary = [
             outcome
@@ -134,7 +135,7 @@ class PathwaySource:
                 for name in binary
             ),
             groups={name: self.groups[name] for name in self.groups if name in features},
-            episode_id=EPISODE,
+            patient_id=PATIENT,
             parquet=True,
             plan=self.plan,
         )

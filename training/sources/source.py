@@ -23,6 +23,7 @@ SCHEMA = {
     "training_data": Key(str, required=True),
     "branch_point": Key(str, required=True),
     "row_id": Key(str),
+    "patient_id": Key(str),
     "divisible_by": Key(int, required=True),
     "signed": Key(bool),
     "fetch": Key(dict),
@@ -211,11 +212,11 @@ class Source:
     ----------
     row_id : str or None
         Column that identifies a row; None to count rows from 1.
-    episode_id : str or None
-        Column that says which rows belong together: they are held out together, left out of a fold
+    patient_id : str or None
+        Column that says which rows are one patient's: they are held out together, left out of a fold
         together and resampled together. None when every row is its own patient.
     divisible_by : int
-        Rows whose episode (or, without one, whose identifier) is divisible by it are held out.
+        Rows whose patient (or, without one, whose identifier) is divisible by it are held out.
     parquet : bool
         The file is a Parquet table in the dictionary's own terms, not a CSV file.
     """
@@ -234,7 +235,7 @@ class Source:
     comparators: tuple[Comparator, ...]
     groups: Mapping[str, tuple[float, ...]]
     signed: bool = False
-    episode_id: str | None = None
+    patient_id: str | None = None
     parquet: bool = False
     plan: Plan = field(default_factory=Plan)
 
@@ -242,7 +243,7 @@ class Source:
         """Every column that the file must have."""
         needed = {m.column for m in self.measurements} | {c.column for c in self.comparators}
         needed |= {column for label in self.labels for column in label.columns}
-        return needed | {name for name in (self.row_id, self.episode_id) if name}
+        return needed | {name for name in (self.row_id, self.patient_id) if name}
 
 
 def every_source_name() -> list[str]:
@@ -352,6 +353,7 @@ def parse_source(row: Row, vocabulary: Vocabulary) -> Source:
         comparators=tuple(comparators),
         groups={name: tuple(limits) for name, limits in values.get("group", {}).items()},
         signed=values.get("signed", False),
+        patient_id=values.get("patient_id"),
         plan=parse_plan(row.file, values.get("fit", {})),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,27 @@ def test_implausible_values_are_set_aside_and_counted(tmp_path, support, vocabul
 def test_only_every_fourth_row_is_held_out(tmp_path, support, sno):
     (row,) = read_rows(support, write(tmp_path / "s.csv", PATIENT | {"sno": str(sno)}))
     assert not row.held_out
+
+
+def test_rows_of_one_patient_are_on_one_side_where_the_file_says_whose_they_are(
+    tmp_path, support, vocabulary
+):
+    """The column `edu` stands for a patient's number; by their own numbers 4 and 8 were held out."""
+    told = replace(support, patient_id="edu")
+    rows = [PATIENT | {"sno": sno, "edu": whose} for sno, whose in ("47", "58", "64", "84")]
+    cohort = load_cohort(told, write(tmp_path / "s.csv", *rows), vocabulary)
+    assert cohort.patients is not None
+    assert cohort.patients.tolist() == [7, 8, 4, 4]
+    assert cohort.held_out.tolist() == [False, True, True, True]
+    alone = load_cohort(support, tmp_path / "s.csv", vocabulary)
+    assert (alone.patients, alone.held_out.tolist()) == (None, [True, False, False, True])
+
+
+@pytest.mark.parametrize("whose", ["", "anna", "1" * 19])
+def test_a_patient_without_a_number_stops_the_run(tmp_path, support, whose):
+    path = write(tmp_path / "s.csv", PATIENT | {"edu": whose})
+    with pytest.raises(SourceInvalid, match="row 1: `edu` is not a whole number"):
+        list(read_rows(replace(support, patient_id="edu"), path))
 
 
 @pytest.mark.parametrize(

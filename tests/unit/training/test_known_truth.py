@@ -61,12 +61,12 @@ def fit(
 ) -> Fitted:
     inside = ~cohort.held_out
     told = {"X": cohort.X, "features": dictionary(cohort, vocabulary), **changed}
-    assert cohort.episodes is not None
+    assert cohort.patients is not None
     return fit_outcome(
         told["X"][inside], cohort.labels[outcome][inside], told["features"],
         point=vocabulary.branch_points[POINT], outcome=vocabulary.outcomes[outcome],
         training_data="synthetic", seed=1, plan=cohort.source.plan,
-        episodes=cohort.episodes[inside],
+        patients=cohort.patients[inside],
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from training.encode import encode_column
 from training.evaluation.discrimination import auroc
 from training.evaluation.truth import beside_truth
 from training.fit.fit_outcome import Fitted, fit_outcome
+from training.fit.selection import assign_folds
 from training.pipeline import usable_features
 from training.sources.pathway_source import TRUE_RISK, PathwaySource, load_declared
 from training.sources.simulated import simulated
@@ -48,12 +49,12 @@ def cohort(declared: PathwaySource, folder: Path, vocabulary: Vocabulary) -> Coh
 
 def fit(cohort: Cohort, X: np.ndarray, names: list[str], vocabulary: Vocabulary) -> Fitted:
     rows = np.flatnonzero(~cohort.held_out & ~np.isnan(cohort.labels[OUTCOME]))
-    assert cohort.episodes is not None
+    assert cohort.patients is not None
     return fit_outcome(
         X[rows], cohort.labels[OUTCOME][rows], [vocabulary.features[name] for name in names],
         point=vocabulary.branch_points[POINT], outcome=vocabulary.outcomes[OUTCOME],
         training_data="synthetic", seed=1, plan=cohort.source.plan,
-        episodes=cohort.episodes[rows],
+        patients=cohort.patients[rows],
     )  # fmt: skip
 
 
@@ -73,6 +74,28 @@ def test_all_nine_files_are_as_training_needs_them(declared, folder, vocabulary)
         assert set(vocabulary.branch_points[point].required) <= features
         binary = {n for n in declared.outcomes[point] if vocabulary.outcomes[n].kind == "binary"}
         assert {comparator.outcomes[0] for comparator in source.comparators} == binary
+
+
+def test_no_patient_stands_on_both_sides_at_any_branch_point(declared, folder, vocabulary):
+    """Some come back with a second episode: their number decides, not the episode's."""
+    sides: dict[bool, set[int]] = {True: set(), False: set()}
+    returned = 0
+    for point in declared.outcomes:
+        file = declared.file(folder, point)
+        found = load_cohort(declared.at(point, folder, vocabulary), file, vocabulary)
+        assert found.patients is not None
+        keys = pq.read_table(file, columns=["patient", "episode"])
+        patients, episodes = (keys[name].to_numpy() for name in ("patient", "episode"))
+        assert found.patients.tolist() == patients.tolist()
+        returned += len(set(episodes.tolist()) - set(patients.tolist()))
+        for held in sides:
+            sides[held] |= set(patients[found.held_out == held].tolist())
+        y = np.nan_to_num(found.labels[declared.outcomes[point][0]])
+        folds = assign_folds(y, "binary", declared.plan.folds, 1, found.patients)
+        pairs = set(zip(found.patients.tolist(), folds.tolist(), strict=True))
+        assert len(pairs) == len(set(patients.tolist()))  # one fold each
+    assert returned > 100
+    assert not sides[True] & sides[False]
 
 
 def test_it_is_simulated_once(declared, folder):
@@ -100,14 +123,12 @@ def test_a_small_cohort_already_comes_near_the_truth(cohort, fitted):
 def test_letting_a_late_feature_in_is_seen_at_once(cohort, fitted, folder, vocabulary: Vocabulary):
     """By hand, in this test only; `test_pathway_source.py` has the guards that refuse it."""
     honest, usable = fitted
-    file = pq.read_table(folder / f"{POINT}.parquet", columns=[f"later:{LATE}", "episode"])
-    position = {episode: i for i, episode in enumerate(file["episode"].to_pylist())}
+    file = pq.read_table(folder / f"{POINT}.parquet", columns=[f"later:{LATE}"])
     late, _ = encode_column(
         vocabulary.features[LATE], file[f"later:{LATE}"].combine_chunks(), None,
         vocabulary.branch_points["discharge"],
     )  # fmt: skip
-    assert cohort.episodes is not None
-    late = late[[position[episode] for episode in cohort.episodes.tolist()]]
+    assert len(late) == len(cohort.X)  # nothing was thinned: row by row the same patients
     X = np.column_stack([cohort.X[:, usable], late])
     names = [*(cohort.features[i] for i in usable), LATE]
     leaking = fit(cohort, X, names, vocabulary)

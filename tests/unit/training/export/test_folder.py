@@ -12,7 +12,7 @@ import pytest
 
 from models.vocabulary import settle
 from training.cohort import load_cohort, measurements_of, read_rows
-from training.export import ExportRefused, write_export
+from training.export import ExportRefused, rows_of, write_export
 from training.export.manifest import FILES, MANIFEST, REPORT, ROWS, SOURCE
 from training.sources.source import load_source
 
@@ -47,6 +47,13 @@ def test_training_reads_back_exactly_what_was_counted(folder: Path, vocabulary, 
     cohort = load_cohort(source, folder / ROWS, vocabulary)
     assert cohort.set_aside == {}
     assert cohort.held_out.sum() == made.held_out
+
+
+def test_a_source_with_several_rows_of_a_patient_is_not_exported(folder: Path, vocabulary):
+    """Five rows of one patient would pass for five patients."""
+    source = replace(load_source(str(folder / SOURCE), vocabulary), patient_id="row")
+    with pytest.raises(ExportRefused, match="several rows of a patient"):
+        list(rows_of(source, folder / ROWS, vocabulary))
 
 
 def test_the_manifest_says_what_happened(folder: Path, export, patients):

@@ -62,14 +62,14 @@ def test_choosing_tells_its_progress_and_predicts_every_row_out_of_fold(vocabula
     assert choice.candidate.family == "additive"  # the truth is additive
 
 
-def test_rows_of_one_episode_are_left_out_together():
+def test_rows_of_one_patient_are_left_out_together():
     random = np.random.default_rng(9)
-    episodes = random.integers(0, 150, 600)
+    patients = random.integers(0, 150, 600)
     y = (random.random(600) < 0.1).astype(float)
-    folds = assign_folds(y, "binary", 5, 1, episodes)
-    for episode in np.unique(episodes):
-        assert len(set(folds[episodes == episode])) == 1
-    with_event = [folds[episodes == e][0] for e in np.unique(episodes) if y[episodes == e].any()]
+    folds = assign_folds(y, "binary", 5, 1, patients)
+    for patient in np.unique(patients):
+        assert len(set(folds[patients == patient])) == 1
+    with_event = [folds[patients == p][0] for p in np.unique(patients) if y[patients == p].any()]
     assert np.ptp(np.bincount(with_event)) <= 1
 
 
@@ -101,7 +101,7 @@ def test_what_is_chosen_on_some_rows_is_judged_on_all(vocabulary: Vocabulary):
     shares: list[float] = []
     choice = choose(
         X, y, features, kind="binary", directed=True, seed=1, progress=shares.append, plan=plan,
-        episodes=np.arange(3000) // 2,
+        patients=np.arange(3000) // 2,
     )  # fmt: skip
     assert sum(shares) == pytest.approx(1.0)
     assert choice.inputs.tolist() == [1, 3]

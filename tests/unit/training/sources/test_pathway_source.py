@@ -85,13 +85,25 @@ def test_no_hand_made_mapping_gets_past_the_guard(tmp_path, declared, vocabulary
         load_cohort(leaking, path, vocabulary)
 
 
-def test_all_rows_of_an_episode_are_held_out_together(tmp_path, declared, vocabulary):
-    source, path = at(declared, write(tmp_path, columns(64)), vocabulary)
+def test_all_rows_of_a_patient_are_held_out_together(tmp_path, declared, vocabulary):
+    """Patients 0, 4, 8, 16, 20 and 24; episode 12 is of patient 10, episode 26 of patient 24."""
+    made = columns(54)
+    source, path = at(declared, write(tmp_path, made), vocabulary)
     cohort = load_cohort(source, path, vocabulary)
-    assert cohort.episodes is not None
-    assert cohort.episodes.tolist() == [row // 2 for row in range(64)]
-    assert np.flatnonzero(cohort.held_out)[:6].tolist() == [0, 1, 8, 9, 16, 17]
-    assert [row.held_out for row in read_rows(source, path)] == cohort.held_out.tolist()
+    assert cohort.patients is not None
+    assert cohort.patients.tolist() == made["patient"].tolist()
+    episodes = made["episode"][cohort.held_out]
+    assert episodes.tolist() == [0, 0, 4, 4, 8, 8, 16, 16, 20, 20, 24, 24, 26, 26]
+    rows = list(read_rows(source, path))
+    assert [row.held_out for row in rows] == cohort.held_out.tolist()
+    assert [row.patient for row in rows] == cohort.patients.tolist()
+
+
+def test_a_file_that_does_not_say_whose_its_rows_are_is_refused(tmp_path, declared, vocabulary):
+    made = columns(8)
+    del made["patient"]
+    with pytest.raises(SourceInvalid, match="lacks the columns: patient"):
+        declared.at(POINT, write(tmp_path, made), vocabulary)
 
 
 def test_the_columns_are_encoded_as_the_service_encodes_one_patient(tmp_path, declared, vocabulary):
@@ -150,7 +162,7 @@ def test_a_row_is_what_the_service_would_be_asked(tmp_path, declared, vocabulary
         ("age", [float("inf")] * 4, "expects a finite number"),
         ("label:death_30d", [2.0] * 4, "not of a declared form"),
         ("truth:death_30d", [1.5] * 4, "not a probability"),
-        ("episode", [1.0] * 4, "whole number"),
+        ("patient", [1.0] * 4, "whole number"),
     ],
 )
 def test_a_strange_cell_stops_the_run_without_being_repeated(
@@ -179,15 +191,17 @@ def test_a_file_without_a_label_is_named(tmp_path, declared, vocabulary):
         declared.at(POINT, write(tmp_path, made), vocabulary)
 
 
-def test_rows_beyond_the_plan_are_thinned_evenly_and_by_episode(tmp_path, declared, vocabulary):
+def test_rows_beyond_the_plan_are_thinned_evenly_and_by_patient(tmp_path, declared, vocabulary):
     source, path = at(declared, write(tmp_path, columns(4000)), vocabulary)
     thin = replace(source, plan=replace(source.plan, rows=1000))
     cohort = load_cohort(thin, path, vocabulary)
-    assert cohort.episodes is not None
-    assert len(cohort.X) == 1000
-    assert cohort.held_out.mean() == 0.25
-    assert set(np.bincount(np.unique(cohort.episodes, return_counts=True)[1])) == {0, 500}
-    assert cohort.episodes.max() > 1900
+    assert cohort.patients is not None
+    assert len(cohort.X) == pytest.approx(1000, abs=20)
+    assert cohort.held_out.mean() == pytest.approx(0.25, abs=0.02)
+    assert cohort.patients.max() > 1900
+    own, found = np.unique(cohort.patients, return_counts=True)
+    whole = dict(zip(*np.unique(columns(4000)["patient"], return_counts=True), strict=True))
+    assert found.tolist() == [whole[patient] for patient in own]
 
 
 @pytest.mark.parametrize(
