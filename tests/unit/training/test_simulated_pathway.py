@@ -98,6 +98,24 @@ def test_no_patient_stands_on_both_sides_at_any_branch_point(declared, folder, v
     assert not sides[True] & sides[False]
 
 
+def test_what_is_trained_is_common_enough_to_be_judged(folder, vocabulary: Vocabulary):
+    """The gate asks for 20 held-out events; three times as many do not fall short by chance."""
+    shipped = load_declared("pathway", vocabulary)
+    assert shipped is not None
+    assert shipped.simulation is not None
+    assert shipped.plan.rows is not None
+    for point, outcomes in shipped.outcomes.items():
+        file = shipped.file(folder, point)
+        binary = [name for name in outcomes if vocabulary.outcomes[name].kind == "binary"]
+        labels = pq.read_table(file, columns=[f"label:{name}" for name in binary])
+        rows = labels.num_rows * shipped.simulation.episodes / 8000
+        held_out = min(rows, shipped.plan.rows) / shipped.divisible_by
+        for name in binary:
+            y = labels[f"label:{name}"].to_numpy()
+            events, others = (held_out * float((y == value).mean()) for value in (1, 0))
+            assert min(events, others) > 60, f"{point}.{name}: {events:.0f} and {others:.0f}"
+
+
 def test_it_is_simulated_once(declared, folder):
     kept = (folder / f"{POINT}.parquet").stat().st_mtime_ns
     assert simulated(declared, folder.parent) == folder
