@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -40,6 +41,7 @@ def branch_point_document(
                     "names": list(bands.names),
                     "limits": list(bands.limits),
                     "source": bands.source,
+                    "capacity": asdict(bands.capacity),
                 },
                 "champion": None if champion is None else champion.reference(),
             }
@@ -63,6 +65,7 @@ def branch_point_document(
                 "outcome": action.outcome,
                 "bands": list(action.bands),
                 "source": action.source,
+                "capacity": action.capacity,
             }
             for action in point.actions
         ],

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from models.vocabulary.bands import BANDS_SCHEMA, Bands, read_bands
 from models.vocabulary.content import Key, Row, is_number, read_toml
 from models.vocabulary.features import Feature
 from models.vocabulary.outcomes import Outcome
 
-BAND_NAMES = ("low", "intermediate", "elevated", "high")
 SCHEMA = {
     "id": Key(str, required=True),
     "stage": Key(int, required=True),
@@ -31,11 +31,7 @@ SCHEMA = {
     "outcome": Key(list, required=True),
     "action": Key(list, required=True),
 }
-OUTCOME_SCHEMA = {
-    "name": Key(str, required=True),
-    "bands": Key(list),
-    "band_source": Key(str),
-}
+OUTCOME_SCHEMA = {"name": Key(str, required=True), **BANDS_SCHEMA}
 ACTION_SCHEMA = {
     "id": Key(str, required=True),
     "label_en": Key(str, required=True),
@@ -43,34 +39,21 @@ ACTION_SCHEMA = {
     "outcome": Key(str, required=True),
     "bands": Key(list, required=True),
     "source": Key(str, required=True),
+    "capacity": Key(str, required=True),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Bands:
-    """Named ranges of probability: `limits[i]` is where band i ends and band i + 1 begins."""
-
-    names: tuple[str, ...]
-    limits: tuple[float, ...]
-    source: str
-
-    def band(self, probability: float) -> str:
-        """Name the band of a probability.
-
-        Examples
-        --------
-        >>> Bands(("low", "high"), (0.2,), "example").band(0.2)
-        'high'
-        """
-        for name, limit in zip(self.names, self.limits, strict=False):
-            if probability < limit:
-                return name
-        return self.names[-1]
-
-
-@dataclass(frozen=True, slots=True)
 class Action:
-    """Something the answer can change; suggested, never ordered."""
+    """Something the answer can change; suggested, never ordered.
+
+    Attributes
+    ----------
+    bands : tuple of str
+        Those of the outcome that raise it.
+    capacity : str
+        What one suggestion takes where it is followed: an amount with its unit, and who says so.
+    """
 
     id: str
     label_en: str
@@ -78,6 +61,7 @@ class Action:
     outcome: str
     bands: tuple[str, ...]
     source: str
+    capacity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,29 +206,11 @@ def _outcome_bands(
     name = str(item["name"])
     if name not in outcomes:
         row.refuse("is not declared in outcomes.toml")
-    bands = row.values.get("bands")
-    if outcomes[name].kind == "numeric":
-        if bands is not None:
-            row.refuse("a numeric outcome has no bands")
-        return name, None
-    if not bands or "band_source" not in item:
-        row.refuse("a binary outcome needs `bands` and `band_source`")
-    for band in bands:
-        if not isinstance(band, dict) or not {"name"} <= set(band) <= {"name", "below"}:
-            row.refuse("a band has `name` and `below`, and nothing else")
-        if "below" in band and not is_number(band["below"]):
-            row.refuse("`below` must be a number")
-    names = tuple(band["name"] for band in bands)
-    limits = tuple(float(band["below"]) for band in bands if "below" in band)
-    if any(name not in BAND_NAMES for name in names) or len(set(names)) != len(names):
-        row.refuse(f"band names must be different ones of {', '.join(BAND_NAMES)}")
-    if sorted(names, key=BAND_NAMES.index) != list(names):
-        row.refuse("bands must run from low to high")
-    if len(limits) != len(names) - 1 or "below" in bands[-1]:
-        row.refuse("every band but the last needs `below`")
-    if sorted(set(limits)) != list(limits) or not all(0 < limit < 1 for limit in limits):
-        row.refuse("band limits must ascend between 0 and 1")
-    return name, Bands(names, limits, str(item["band_source"]))
+    if outcomes[name].kind == "binary":
+        return name, read_bands(row)
+    if stray := sorted(set(item) - {"name"}):
+        row.refuse(f"a numeric outcome has no bands, and no `{stray[0]}`")
+    return name, None
 
 
 def _action(file: Row, item: Mapping[str, object], declared: Mapping[str, Bands | None]) -> Action:
@@ -256,7 +222,11 @@ def _action(file: Row, item: Mapping[str, object], declared: Mapping[str, Bands 
     names = row.strings("bands")
     if not names or any(name not in bands.names for name in names):
         row.refuse(f"`bands` must be of {', '.join(bands.names)}")
+    if any(bands.names.index(name) < bands.names.index(bands.capacity.start) for name in names):
+        row.refuse(
+            f"starts below `{bands.capacity.start}`, where `band_capacity` of `{item['outcome']}` does"
+        )
     return Action(
         str(item["id"]), str(item["label_en"]), str(item["label_sv"]), str(item["outcome"]),
-        names, str(item["source"]),
+        names, str(item["source"]), str(item["capacity"]),
     )  # fmt: skip

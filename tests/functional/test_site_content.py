@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.lib.service import run_command, running_service
+from tests.lib.service import free_port, run_command, running_service
 
 POINT = "falls-clinic"
 FEATURES = """
@@ -50,6 +51,7 @@ optional = ["sex", "heart_rate", "sbp"]
 name = "readmission_30d"
 bands = [{ name = "low", below = 0.1 }, { name = "high" }]
 band_source = "example"
+band_capacity = { start = "high", patients_per_100 = 10, source = "example" }
 
 [[action]]
 id = "early-phone-call"
@@ -58,6 +60,7 @@ label_sv = "Planera ett tidigt telefonsamtal"
 outcome = "readmission_30d"
 bands = ["high"]
 source = "example"
+capacity = "1 phone call per patient; example"
 """
 SOURCE = """
 name = "falls"
@@ -123,6 +126,26 @@ def client(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[htt
     log = tmp_path_factory.mktemp("site-service") / "log"
     with running_service(var, log, settings) as service, service.client() as opened:
         yield opened
+
+
+def test_a_threshold_that_does_not_say_what_it_assumes_is_refused_in_one_line(
+    site: Path, tmp_path: Path
+):
+    """A site's file from before capacities were asked for; so is a suggestion without its own."""
+    content = tmp_path / "content"
+    shutil.copytree(site / "content", content)
+    own = content / "branch_points" / f"{POINT}.toml"
+    for key in ("band_capacity", "capacity"):
+        lines = [line for line in BRANCH_POINT.splitlines() if not line.startswith(f"{key} =")]
+        own.write_text("\n".join(lines), encoding="utf-8")
+        done = run_command(
+            "risk-serve", "run", "--port", str(free_port()), var=tmp_path / "var", check=False,
+            settings={"RISK_CONTENT": str(content)},
+        )  # fmt: skip
+        assert done.returncode != 0
+        (said,) = done.stderr.strip().splitlines()
+        assert said.startswith(f"risk-serve: {POINT}.toml: ")
+        assert f"`{key}`" in said
 
 
 def ask(client: httpx.Client, measurements: dict[str, Any], **fields: Any) -> dict[str, Any]:

@@ -75,6 +75,19 @@ def test_bands_ascend_from_low_to_high_with_a_source(point):
         assert bands.limits[0] > 0
         assert bands.limits[-1] < 1
         assert bands.source
+        assert bands.capacity.source
+        assert bands.capacity.start in bands.names[1:]
+        assert 0 < bands.capacity.patients_per_100 <= 100
+
+
+@EVERY_POINT
+def test_every_suggestion_says_what_it_takes_and_its_threshold_how_often(point):
+    """An amount with a unit, and who says so; the threshold counts the patients that it is for."""
+    for action in point.actions:
+        assert re.search(r"\d+ \w+.*; .+|hourly .+; .+", action.capacity), action.id
+        assert "per patient" in action.capacity
+        bands = point.outcomes[action.outcome]
+        assert bands.names.index(bands.capacity.start) <= bands.names.index(action.bands[0])
 
 
 @pytest.mark.parametrize(

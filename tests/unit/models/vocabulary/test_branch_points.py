@@ -6,7 +6,8 @@ import pytest
 
 from models.errors import ContentInvalid
 from models.vocabulary import load_vocabulary
-from models.vocabulary.branch_points import Bands, load_branch_points, refuse_early_features
+from models.vocabulary.bands import Bands, Capacity
+from models.vocabulary.branch_points import load_branch_points, refuse_early_features
 
 CLINIC = """
 id = "pain-clinic"
@@ -31,6 +32,7 @@ creatinine = 48
 name = "death_30d"
 bands = [{ name = "low", below = 0.1 }, { name = "elevated", below = 0.3 }, { name = "high" }]
 band_source = "example"
+band_capacity = { start = "elevated", patients_per_100 = 10, source = "example" }
 
 [[outcome]]
 name = "length_of_stay_days"
@@ -42,9 +44,15 @@ label_sv = "Överväg samtal"
 outcome = "death_30d"
 bands = ["elevated", "high"]
 source = "example"
+capacity = "1 hour per patient; example"
 """
 BANDS = '[{ name = "low", below = 0.1 }, { name = "elevated", below = 0.3 }, { name = "high" }]'
+CAPACITY = 'band_capacity = { start = "elevated", patients_per_100 = 10, source = "example" }'
+OWN = "outcome `death_30d`, band_capacity"
 STAY = '[[outcome]]\nname = "length_of_stay_days"\n'
+EXAMPLE = Bands(
+    ("low", "elevated", "high"), (0.1, 0.3), "example", Capacity("elevated", 10.0, "example")
+)
 REFUSED = [
     # old, new, row, rule
     ('id = "pain-clinic"', 'id = "other"', "file", "must equal the file's name `pain-clinic`"),
@@ -68,9 +76,21 @@ REFUSED = [
     ("creatinine = 48", "creatinine = 2161", "file", "longer than the dictionary's 2160"),
     ('name = "death_30d"', 'name = "death_31d"', "outcome `death_31d`", "is not declared"),
     ('name = "death_30d"', 'name = "death_30d"\nx = 1', "outcome `death_30d`", "unknown key `x`"),
-    (f"bands = {BANDS}", "", "outcome `death_30d`", "needs `bands` and `band_source`"),
-    ('band_source = "example"', "", "outcome `death_30d`", "needs `bands` and `band_source`"),
-    (BANDS, "[]", "outcome `death_30d`", "needs `bands` and `band_source`"),
+    (f"bands = {BANDS}", "", "outcome `death_30d`", "needs `bands`, `band_source` and"),
+    ('band_source = "example"', "", "outcome `death_30d`", "needs `bands`, `band_source` and"),
+    (BANDS, "[]", "outcome `death_30d`", "needs `bands`, `band_source` and"),
+    (CAPACITY, "", "outcome `death_30d`", "`band_source` and `band_capacity`"),
+    (CAPACITY, 'band_capacity = "much"', "outcome `death_30d`", "has the wrong type: str"),
+    ('start = "elevated", ', "", f"{OWN}", "`start` is missing"),
+    ('start = "elevated"', 'start = "low"', f"{OWN}", "`start` must be one of elevated, high"),
+    ("patients_per_100 = 10", "patients_per_100 = 0", f"{OWN}", "above 0 and at most 100"),
+    ("patients_per_100 = 10", "patients_per_100 = 101", f"{OWN}", "above 0 and at most 100"),
+    ("patients_per_100 = 10", "patients_per_100 = nan", f"{OWN}", "above 0 and at most 100"),
+    ("patients_per_100 = 10", "beds = 10", f"{OWN}", "unknown key `beds`"),
+    (', source = "example" }', " }", f"{OWN}", "`source` is missing"),
+    ('start = "elevated"', 'start = "high"', "action `talk`", "starts below `high`"),
+    ('capacity = "1 hour per patient; example"', "", "action `talk`", "`capacity` is missing"),
+    ("1 hour per patient; example", "", "action `talk`", "`capacity` is empty"),
     ("below = 0.3", "below = 0.1", "outcome `death_30d`", "ascend between 0 and 1"),
     ("below = 0.3", "below = 0.05", "outcome `death_30d`", "ascend between 0 and 1"),
     ("below = 0.3", "below = 1.0", "outcome `death_30d`", "ascend between 0 and 1"),
@@ -92,6 +112,7 @@ REFUSED = [
         "from low to high",
     ),
     (STAY, STAY + f"bands = {BANDS}\n", "outcome `length_of_stay_days`", "has no bands"),
+    (STAY, STAY + CAPACITY + "\n", "outcome `length_of_stay_days`", "no `band_capacity`"),
     (STAY, STAY + STAY, "outcome `length_of_stay_days`", "is declared twice"),
     ('id = "talk"', 'id = "talk"\nurgent = true', "action `talk`", "unknown key `urgent`"),
     ('label_sv = "Överväg samtal"', "", "action `talk`", "`label_sv` is missing"),
@@ -152,9 +173,10 @@ def test_a_branch_point_is_read_with_required_inputs_first(load):
     point = load(CLINIC)["pain-clinic"]
     assert point.features == ("age", "sex", "creatinine")
     assert point.maximum_age_hours == {"creatinine": 48.0}
-    assert point.outcomes["death_30d"] == Bands(("low", "elevated", "high"), (0.1, 0.3), "example")
+    assert point.outcomes["death_30d"] == EXAMPLE
     assert point.outcomes["length_of_stay_days"] is None
     assert point.actions[0].bands == ("elevated", "high")
+    assert point.actions[0].capacity == "1 hour per patient; example"
 
 
 def test_branch_points_come_in_the_order_of_care(load):
@@ -190,4 +212,4 @@ def test_a_feature_whose_first_branch_point_does_not_exist_is_refused(product):
     [(0.0, "low"), (0.0999, "low"), (0.1, "elevated"), (0.3, "high"), (1.0, "high")],
 )
 def test_a_limit_belongs_to_the_band_above_it(probability, band):
-    assert Bands(("low", "elevated", "high"), (0.1, 0.3), "example").band(probability) == band
+    assert EXAMPLE.band(probability) == band

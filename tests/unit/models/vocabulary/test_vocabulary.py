@@ -54,11 +54,13 @@ action = []
 name = "fall_30d"
 bands = [{ name = "low", below = 0.1 }, { name = "high" }]
 band_source = "example"
+band_capacity = { start = "high", patients_per_100 = 10, source = "example" }
 
 [[outcome]]
 name = "death_30d"
 bands = [{ name = "low", below = 0.1 }, { name = "high" }]
 band_source = "example"
+band_capacity = { start = "high", patients_per_100 = 10, source = "example" }
 """
 
 
