@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 from models.vocabulary import Vocabulary, load_vocabulary
+from tests.lib.once import made_once
 from tests.lib.service import Service, run_command, running_service
 
 
@@ -31,16 +31,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     if given := os.environ.get("RISK_TESTS_TRAINED"):
         return Path(given)
-    own = tmp_path_factory.getbasetemp()
-    together = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    var, done = together / "trained", together / "trained.done"
-    with (together / "trained.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            run_command("risk-train", "fetch", "support2", var=var)
-            run_command("risk-train", "run", "icu-review", "--promote", "--json", var=var)
-            done.touch()
-    return var
+
+    def train(var: Path) -> None:
+        run_command("risk-train", "fetch", "support2", var=var)
+        run_command("risk-train", "run", "icu-review", "--promote", "--json", var=var)
+
+    return made_once(tmp_path_factory, "trained", train)
 
 
 @pytest.fixture(scope="session")
