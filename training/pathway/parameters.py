@@ -15,6 +15,14 @@ from types import MappingProxyType
 from typing import Any
 
 from training.errors import SourceInvalid
+from training.pathway.numbers import (
+    BodyNumbers,
+    ClockNumbers,
+    InjuryNumbers,
+    OperationNumbers,
+    StayNumbers,
+    read_numbers,
+)
 
 OWN = Path(__file__).parent / "parameters"
 PATHS = ("elective", "emergency", "trauma")
@@ -107,18 +115,19 @@ class Reading:
     between: float
     noise: float
     panel: str
+    source: str
     effects: Mapping[str, float] = field(default_factory=dict)
     scale: str = "linear"
     cuts: tuple[float, ...] = ()
     lowest: float | None = None
     highest: float | None = None
-    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
     name: str
     at: Mapping[str, float]
+    source: str
     effects: Mapping[str, float] = field(default_factory=dict)
     age_hours: Mapping[str, float] = field(default_factory=dict)
     only: str | None = None
@@ -185,6 +194,11 @@ class Parameters:
     cancelled: Chance
     trauma_operation: Chance
     planned_icu: Chance
+    injury: InjuryNumbers
+    operation: OperationNumbers
+    stay: StayNumbers
+    body: BodyNumbers
+    clock: ClockNumbers
     first_month: int
     months: int
     known_scenarios: Mapping[str, Scenario]
@@ -207,7 +221,10 @@ def load_parameters(scenarios: Sequence[str] = (), folder: Path = OWN) -> Parame
         Naming the file and the row, when a row has an unknown key or lacks one, or a scenario is
         not declared.
     """
-    names = ("course", "hospitals", "patients", "readings", "scenarios", "visits")
+    names = (
+        "body", "clock", "course", "hospitals", "injury", "operation", "patients", "readings",
+        "scenarios", "stay", "visits",
+    )  # fmt: skip
     content = {name: (folder / f"{name}.toml").read_bytes() for name in names}
     digest = hashlib.sha256()
     for name in names:
@@ -254,16 +271,18 @@ def load_parameters(scenarios: Sequence[str] = (), folder: Path = OWN) -> Parame
         ),
         missing_label=_frozen(course["missing_label"]),
         cost=_frozen(course["cost"]),
-        readings=tuple(
-            _make(Reading, {"source": readings["source"], **row}, "readings")
-            for row in readings["reading"]
-        ),
+        readings=tuple(_make(Reading, row, "readings") for row in readings["reading"]),
         lost=readings["lost"],
         panels=MappingProxyType({panel.name: panel for panel in panels}),
         visits=tuple(_make(Visit, row, "visits") for row in visits["visit"]),
-        cancelled=_chance(visits["cancelled"]),
-        trauma_operation=_chance(visits["trauma_operation"]),
-        planned_icu=_chance(visits["planned_icu"]),
+        cancelled=_chance(visits["cancelled"], "cancelled"),
+        trauma_operation=_chance(visits["trauma_operation"], "trauma_operation"),
+        planned_icu=_chance(visits["planned_icu"], "planned_icu"),
+        injury=read_numbers(InjuryNumbers, "injury", files["injury"]),
+        operation=read_numbers(OperationNumbers, "operation", files["operation"]),
+        stay=read_numbers(StayNumbers, "stay", files["stay"]),
+        body=read_numbers(BodyNumbers, "body", files["body"]),
+        clock=read_numbers(ClockNumbers, "clock", files["clock"]),
         first_month=visits["months"]["first"],
         months=visits["months"]["count"],
         known_scenarios=MappingProxyType(known),
@@ -273,6 +292,9 @@ def load_parameters(scenarios: Sequence[str] = (), folder: Path = OWN) -> Parame
 
 def _make(kind: Any, row: Mapping[str, Any], file: str) -> Any:
     values = {key: _frozen(value) for key, value in row.items()}
+    if not str(values.get("source", "")).strip():
+        name = next(iter(row.values()), "")
+        raise SourceInvalid(f"{file}.toml, {kind.__name__.lower()} `{name}`: no source")
     try:
         return kind(**values)
     except TypeError as error:
@@ -302,7 +324,9 @@ def _move(row: Mapping[str, Any], sets: Mapping[str, Mapping[str, float]]) -> Mo
     )
 
 
-def _chance(row: Mapping[str, Any]) -> Chance:
+def _chance(row: Mapping[str, Any], name: str) -> Chance:
+    if not str(row.get("source", "")).strip():
+        raise SourceInvalid(f"visits.toml, {name}: no source")
     return Chance(float(row["chance"]), _frozen(row["effects"]))
 
 

@@ -107,8 +107,12 @@ def draw_patients(parameters: Parameters, count: int, random: np.random.Generato
     traits["hospital_response"] = _of(parameters, "response")[hospital]
     traits["hospital_coding"] = _of(parameters, "coding")[hospital]
     # Injured patients are of two kinds: the young of traffic and violence, the old of falls.
-    traits["trauma_elder"] = at["path:trauma"] * (random.random(count) < 0.42)
-    traits["emergency_spread"] = at["path:emergency"] * random.normal(0.0, 0.8, count)
+    traits["trauma_elder"] = at["path:trauma"] * (
+        random.random(count) < parameters.injury.elder_share
+    )
+    traits["emergency_spread"] = at["path:emergency"] * random.normal(
+        0.0, parameters.operation.emergency_spread, count
+    )
     for trait in parameters.traits:
         moved = np.zeros(count)
         for scenario in parameters.scenarios:

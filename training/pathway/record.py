@@ -77,8 +77,8 @@ class Record:
         self._facts = {
             **plan_facts(parameters, patients, self._features, random),
             **operation_facts(parameters, patients, history, random),
-            **injury_facts(patients, self._features, random),
-            **person_facts(patients, not_home, random),
+            **injury_facts(parameters, patients, self._features, random),
+            **person_facts(parameters.stay, patients, not_home, random),
             "malignancy_extent": traits["cancer"]
             + traits["cancer_nodal"]
             + (traits["cancer_nodal"] * traits["advanced_cancer"]),
@@ -103,7 +103,9 @@ class Record:
         """
         point, rows = self._points[scene.branch_point], scene.rows
         facts = {name: values[rows] for name, values in self._facts.items()}
-        drivers = visit_drivers(scene, self._traits, facts["loss_litres"], facts["trouble"])
+        drivers = visit_drivers(
+            self._parameters.body, scene, self._traits, facts["loss_litres"], facts["trouble"]
+        )
         switched = self._switched(scene)
         taken, ages = self._panels(scene, drivers, switched)
         values = self._readings(scene, drivers, taken)
@@ -221,7 +223,7 @@ class Record:
     ) -> None:
         operated = self._traits["operated"][scene.rows]
         share, draw = facts["ventilated_share"], facts["grade_draw"]
-        values |= stay_facts(course, scene.day, operated, share, draw)
+        values |= stay_facts(self._parameters.stay, course, scene.day, operated, share, draw)
         if self._points[scene.branch_point].stage > self._points["discharge"].stage:
             values["days_since_discharge"] = (scene.day - course.stay_end).astype(np.float64)
             values["discharge_destination"] = facts["discharge_destination"]
@@ -233,7 +235,7 @@ class Record:
         if point.stage < self._points["discharge"].stage:
             operated = self._traits["operated"][scene.rows]
             share, draw = facts["ventilated_share"], facts["grade_draw"]
-            end = stay_facts(course, course.stay_end, operated, share, draw)
+            end = stay_facts(self._parameters.stay, course, course.stay_end, operated, share, draw)
             later |= {name: end[name] for name in LATER}
             later["discharge_destination"] = facts["discharge_destination"]
         never = self._traits["cancelled"][scene.rows] > 0

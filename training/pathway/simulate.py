@@ -97,7 +97,7 @@ def simulate_block(
     chain = build_chain(parameters, patients)
     history = History.of(walk(chain, walked))
     outcomes = Outcomes(parameters, patients, chain, history, labelled)
-    clock = Clock(patients, planned)
+    clock = Clock(parameters.clock, patients, planned)
     record = Record(parameters, patients, history, outcomes.not_home, words, recorded)
     parts: dict[str, list[_Round]] = {}
     for visit in parameters.visits:

@@ -11,6 +11,7 @@ import numpy as np
 
 from training.pathway.course import DEAD, STATE
 from training.pathway.history import History
+from training.pathway.numbers import ClockNumbers
 from training.pathway.parameters import Visit
 from training.pathway.patients import Floats, Integers, Patients, linear, logistic
 from training.pathway.truth import ALERT, BEFORE
@@ -68,17 +69,25 @@ class Scene:
 class Clock:
     """When things happen, in hours since the episode began, shape (n,) each."""
 
-    def __init__(self, patients: Patients, random: np.random.Generator) -> None:
+    def __init__(
+        self, numbers: ClockNumbers, patients: Patients, random: np.random.Generator
+    ) -> None:
+        self.numbers = numbers
         n, traits = patients.count, patients.traits
         elective, trauma = traits["path:elective"] > 0, traits["path:trauma"] > 0
-        weeks = np.ceil(random.gamma(2.0, 3.0, n)) * 7.0
-        wait = np.where(traits["cancer_operation"] > 0, np.minimum(weeks, 28.0), weeks)
-        acute = random.uniform(2.0, 30.0, n) * np.where(traits["illness"] > 1.5, 0.4, 1.0)
-        self.bay_exit = 0.4 + random.uniform(0.4, 1.4, n)
-        self.clinic = np.where(elective, (wait - random.uniform(1.0, 6.9, n)) * 24.0, 0.6 * acute)
-        to_theatre = self.bay_exit + random.uniform(0.1, 2.0, n)
-        self.start = np.where(elective, wait * 24.0 + 9.0, np.where(trauma, to_theatre, acute))
-        self.in_theatre = random.uniform(1.0, 5.0, n)
+        weeks = np.ceil(random.gamma(numbers.wait_shape, numbers.wait_weeks, n)) * 7.0
+        soon = np.minimum(weeks, numbers.cancer_wait_days)
+        wait = np.where(traits["cancer_operation"] > 0, soon, weeks)
+        hurried = np.where(traits["illness"] > numbers.very_ill_from, numbers.very_ill_share, 1.0)
+        acute = random.uniform(numbers.acute_from_hours, numbers.acute_to_hours, n) * hurried
+        in_bay = random.uniform(numbers.bay_from_hours, numbers.bay_to_hours, n)
+        self.bay_exit = numbers.bay_arrival_hours + in_bay
+        before = random.uniform(numbers.clinic_from_days, numbers.clinic_to_days, n)
+        self.clinic = np.where(elective, (wait - before) * 24.0, numbers.clinic_share * acute)
+        way = random.uniform(numbers.theatre_from_hours, numbers.theatre_to_hours, n)
+        injured_or_ill = np.where(trauma, self.bay_exit + way, acute)
+        self.start = np.where(elective, wait * 24.0 + numbers.start_hour, injured_or_ill)
+        self.in_theatre = random.uniform(numbers.operated_from_hours, numbers.operated_to_hours, n)
         # Before an emergency operation the patient is in hospital, and knows for how long.
         self.waits = np.where(traits["path:emergency"] > 0, acute / 24.0, 0.0)
         self.jitter = random.uniform(-1.0, 1.0, n)
@@ -108,7 +117,7 @@ def _before(visit: Visit, who: np.ndarray, history: History, clock: Clock) -> Sc
     rows = np.flatnonzero(who)
     hours, waited = {
         "surgery-decision": (np.zeros(len(rows)), 0.0),
-        "preoperative-clinic": (clock.clinic[rows], 0.6),
+        "preoperative-clinic": (clock.clinic[rows], clock.numbers.clinic_share),
         "trauma-alert": (np.zeros(len(rows)), 0.0),
         "trauma-bay-exit": (clock.bay_exit[rows], 0.0),
     }[visit.at]
@@ -148,7 +157,7 @@ def _after(
     if visit.at == "end-of-surgery":
         hours += clock.in_theatre[rows]
     elif visit.at == "discharge":
-        hours += 0.5
+        hours += clock.numbers.discharge_hours
     return Scene(
         branch_point=visit.at,
         before=False,
