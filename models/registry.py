@@ -19,15 +19,17 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from models.bundle import read_bundle
+from models.environment import environment_kept
 from models.errors import BundleRefused, ModelNotFound, RegistryUnreachable
 
+ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 DIGEST_TAG = "bundle_digest"
@@ -103,7 +105,8 @@ class Registry:
         self._artifact_root = artifact_root
         if tracking_uri.startswith("sqlite:///"):
             Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        with _environment_kept():
+        # MLflow writes its address into the environment, where `location` would find it.
+        with environment_kept(ADDRESSES):
             mlflow.set_tracking_uri(tracking_uri)
             mlflow.set_registry_uri(registry_uri or tracking_uri)
         self._client = mlflow.MlflowClient(tracking_uri, registry_uri or tracking_uri)
@@ -245,21 +248,6 @@ def location(var: Path) -> tuple[str, str, Path]:
     tracking = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{var.resolve()}/mlflow.db"
     registry = os.environ.get("MLFLOW_REGISTRY_URI") or tracking
     return tracking, registry, var.resolve() / "mlflow-artifacts"
-
-
-@contextmanager
-def _environment_kept() -> Iterator[None]:
-    """Undo that MLflow writes its address into the environment, where `location` would find it."""
-    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
-    before = {name: os.environ.get(name) for name in names}
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 class _Answering:

@@ -23,6 +23,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+from models.environment import environment_kept
 from models.errors import BundleRefused
 from models.vocabulary import Vocabulary, load_vocabulary
 from training.cohort import Cohort, Readable, load_cohort
@@ -142,16 +143,9 @@ def _drained(progress: Any) -> list[tuple[int, float]]:
 @contextmanager
 def _single_threaded() -> Iterator[None]:
     """Environment that the workers are born into."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
+    with environment_kept(THREADS):
+        os.environ.update(dict.fromkeys(THREADS, "1"))
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 class _Reader:

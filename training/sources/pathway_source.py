@@ -16,29 +16,20 @@ from pathlib import Path
 from models.vocabulary import Vocabulary
 from models.vocabulary.content import Key, Row
 from training.errors import SourceInvalid
-from training.fit.plan import Plan, parse_plan
+from training.fit.plan import Plan
 from training.sources.parquet import column_names
 from training.sources.source import (
+    HEAD_SCHEMA,
     Comparator,
     LabelRule,
     Mapped,
     Source,
     feeds_several,
+    read_head,
     read_source,
 )
 
-SCHEMA = {
-    "name": Key(str, required=True),
-    "title": Key(str, required=True),
-    "citation": Key(str, required=True),
-    "licence": Key(str, required=True),
-    "training_data": Key(str, required=True),
-    "divisible_by": Key(int, required=True),
-    "simulate": Key(dict),
-    "fit": Key(dict),
-    "group": Key(dict),
-    "outcomes": Key(dict, required=True),
-}
+SCHEMA = {**HEAD_SCHEMA, "simulate": Key(dict), "outcomes": Key(dict, required=True)}
 SIMULATE_SCHEMA = {"episodes": Key(int, required=True), "seed": Key(int, required=True)}
 
 ROW, PATIENT = "row", "patient"
@@ -211,11 +202,7 @@ def parse_pathway(row: Row, vocabulary: Vocabulary) -> PathwaySource:
     ContentInvalid
         Naming file, row and the rule that does not hold.
     """
-    row.check(SCHEMA)
-    values = row.values
-    row.one_of("training_data", ("real", "synthetic"))
-    if values["divisible_by"] < 2:
-        row.refuse("`divisible_by` must be at least 2")
+    head, values = read_head(row, SCHEMA), row.values
     outcomes: dict[str, tuple[str, ...]] = {}
     for branch_point in values["outcomes"]:
         own = Row(row.file, f"outcomes of `{branch_point}`", values["outcomes"])
@@ -232,18 +219,7 @@ def parse_pathway(row: Row, vocabulary: Vocabulary) -> PathwaySource:
     if "simulate" in values:
         Row(row.file, "simulate", values["simulate"]).check(SIMULATE_SCHEMA)
         simulation = Simulation(**values["simulate"])
-    return PathwaySource(
-        name=values["name"],
-        title=values["title"],
-        citation=values["citation"],
-        licence=values["licence"],
-        training_data=values["training_data"],
-        divisible_by=values["divisible_by"],
-        simulation=simulation,
-        plan=parse_plan(row.file, values.get("fit", {})),
-        groups={name: tuple(limits) for name, limits in values.get("group", {}).items()},
-        outcomes=outcomes,
-    )
+    return PathwaySource(**head, simulation=simulation, outcomes=outcomes)
 
 
 def _label(outcome: str, vocabulary: Vocabulary) -> LabelRule:

@@ -15,23 +15,26 @@ from training.errors import SourceInvalid
 from training.fit.plan import Plan, parse_plan
 
 FOLDER = Path(__file__).parent
-SCHEMA = {
+HEAD_SCHEMA = {
     "name": Key(str, required=True),
     "title": Key(str, required=True),
     "citation": Key(str, required=True),
     "licence": Key(str, required=True),
     "training_data": Key(str, required=True),
+    "divisible_by": Key(int, required=True),
+    "group": Key(dict),
+    "fit": Key(dict),
+}
+SCHEMA = {
+    **HEAD_SCHEMA,
     "branch_point": Key(str, required=True),
     "row_id": Key(str),
     "patient_id": Key(str),
-    "divisible_by": Key(int, required=True),
     "signed": Key(bool),
     "fetch": Key(dict),
     "measurement": Key(list, required=True),
     "label": Key(list, required=True),
     "comparator": Key(list),
-    "group": Key(dict),
-    "fit": Key(dict),
     "never": Key(list, required=True),
 }
 FETCH_SCHEMA = {
@@ -293,6 +296,32 @@ def feeds_several(row: Row) -> bool:
     return "outcomes" in row.values
 
 
+def read_head(row: Row, schema: Mapping[str, Key]) -> dict[str, Any]:
+    """Check a source's keys, and give the fields that every form of source has.
+
+    Parameters
+    ----------
+    schema : mapping
+        `HEAD_SCHEMA` and what the form adds to it.
+
+    Raises
+    ------
+    ContentInvalid
+        Naming file, row and the rule that does not hold.
+    """
+    row.check(schema)
+    row.one_of("training_data", ("real", "synthetic"))
+    values = row.values
+    if values["divisible_by"] < 2:
+        row.refuse("`divisible_by` must be at least 2")
+    as_they_are = ("name", "title", "citation", "licence", "training_data", "divisible_by")
+    return {
+        **{key: values[key] for key in as_they_are},
+        "groups": {name: tuple(limits) for name, limits in values.get("group", {}).items()},
+        "plan": parse_plan(row.file, values.get("fit", {})),
+    }
+
+
 def parse_source(row: Row, vocabulary: Vocabulary) -> Source:
     """Check a mapping that was read already.
 
@@ -301,12 +330,8 @@ def parse_source(row: Row, vocabulary: Vocabulary) -> Source:
     ContentInvalid
         Naming file, row and the rule that does not hold.
     """
-    row.check(SCHEMA)
-    values = row.values
-    row.one_of("training_data", ("real", "synthetic"))
+    head, values = read_head(row, SCHEMA), row.values
     row.one_of("branch_point", vocabulary.branch_points)
-    if values["divisible_by"] < 2:
-        row.refuse("`divisible_by` must be at least 2")
     point = vocabulary.branch_points[values["branch_point"]]
     never: dict[str, str] = {}
     for item in values["never"]:
@@ -339,22 +364,15 @@ def parse_source(row: Row, vocabulary: Vocabulary) -> Source:
         Row(row.file, "fetch", values["fetch"]).check(FETCH_SCHEMA)
         fetch = Fetch(**values["fetch"])
     return Source(
-        name=values["name"],
-        title=values["title"],
-        citation=values["citation"],
-        licence=values["licence"],
-        training_data=values["training_data"],
+        **head,
         branch_point=values["branch_point"],
         row_id=values.get("row_id"),
-        divisible_by=values["divisible_by"],
         fetch=fetch,
         measurements=tuple(measurements),
         labels=tuple(_label(row, item, vocabulary) for item in values["label"]),
         comparators=tuple(comparators),
-        groups={name: tuple(limits) for name, limits in values.get("group", {}).items()},
         signed=values.get("signed", False),
         patient_id=values.get("patient_id"),
-        plan=parse_plan(row.file, values.get("fit", {})),
     )
 
 

@@ -1,0 +1,29 @@
+"""Environment variables that are put back as they were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+
+@contextmanager
+def environment_kept(names: Sequence[str]) -> Iterator[None]:
+    """Undo, when the block is left, whatever was done to these variables in it.
+
+    Examples
+    --------
+    >>> with environment_kept(["RISK_EXAMPLE"]):
+    ...     os.environ["RISK_EXAMPLE"] = "1"
+    >>> "RISK_EXAMPLE" in os.environ
+    False
+    """
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
