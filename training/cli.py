@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -16,18 +15,41 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from models.errors import BundleRefused, ModelsError
 from models.registry import CHAMPION, Registry
 from models.vocabulary import Vocabulary, load_vocabulary
 from monitoring.keyring import EXPORT, FILE_NAME
-from training.cohort import Readable, read_rows
+from training.cohort import read_rows
+from training.commands.cohorts import (
+    admitted,
+    file_of,
+    folder_of,
+    no_source,
+    opened_at,
+    outcomes_of,
+    several_of,
+    source_of,
+)
+from training.commands.options import (
+    DEFAULT_VAR,
+    AsJson,
+    File,
+    From,
+    Keys,
+    Site,
+    SourceName,
+    Trusted,
+    Var,
+    progress,
+    tell,
+)
+from training.commands.signal import signal
 from training.errors import CohortTooSmall, PromotionRefused, SourceInvalid, TrainingError
 from training.export import (
     OWN_RULES,
-    admit,
     export_rows,
     fingerprint,
     key_line,
@@ -37,14 +59,12 @@ from training.export import (
     refuse_taken,
     rows_of,
     signing_keyring,
-    trusted_keys,
     write_export,
 )
 from training.promotion import Decision
 from training.sources.fetch import fetch as fetch_cohort
-from training.sources.pathway_source import TRUE_RISK, PathwaySource, load_declared
-from training.sources.simulated import simulated
-from training.sources.source import Source, every_source_name, load_source
+from training.sources.pathway_source import TRUE_RISK, load_declared
+from training.sources.source import every_source_name, load_source
 
 if TYPE_CHECKING:
     from training.train import Trained
@@ -57,34 +77,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-tell = Console(stderr=True)
-
-Var = Annotated[
-    Path, typer.Option("--var", envvar="RISK_VAR_DIR", help="Folder for state (cohorts, MLflow).")
-]
-Site = Annotated[
-    Path | None,
-    typer.Option("--content", envvar="RISK_CONTENT", help="A site's own clinical content folder."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
-File = Annotated[
-    Path | None, typer.Option("--from", help="The cohort's file, for a source that is not fetched.")
-]
-From = Annotated[
-    Path | None,
-    typer.Option("--from", help="The cohort's file; a folder for a source of several points."),
-]
-Keys = Annotated[
-    Path | None,
-    typer.Option(
-        "--keys", envvar="RISK_KEYS_FILE", help="The keyring; default: keys.toml in --var."
-    ),
-]
-Trusted = Annotated[
-    list[Path] | None,
-    typer.Option("--trusted-exporter", help="Public key of an exporter to trust; may be repeated."),
-]
-DEFAULT_VAR = Path("var")
+app.command()(signal)
 
 
 def main() -> None:
@@ -128,9 +121,9 @@ def fetch(
 ) -> None:
     """Bring a public cohort here and check its SHA-256, or simulate the one that is simulated."""
     vocabulary = load_vocabulary()
-    several = _declared(source, vocabulary)
+    several = several_of(source, vocabulary)
     if several is not None:
-        path = _folder(several, None, var)
+        path = folder_of(several, None, var)
     else:
         with tell.status(f"Fetching {source}"):
             path = fetch_cohort(load_source(source, vocabulary), var / "cohorts")
@@ -156,15 +149,15 @@ def rows(
 ) -> None:
     """Print patients as NDJSON: the request the service would be sent, labels, comparators."""
     vocabulary = load_vocabulary(content)
-    several = _declared(source, vocabulary)
+    several = several_of(source, vocabulary)
     if several is not None:
         points = list(several.outcomes) if branch_point is None else [branch_point]
-        opened = _opened(several, points, file, vocabulary, var)
+        opened = opened_at(several, points, file, vocabulary, var)
     else:
-        mapping, readable = _admit(source, file, vocabulary, var, keys, trusted)
+        mapping, readable = admitted(source, file, vocabulary, var, keys, trusted)
         if branch_point not in (None, mapping.branch_point):
-            raise _no_source(str(branch_point))
-        opened = [(mapping, _file(mapping, readable, var))]
+            raise no_source(str(branch_point))
+        opened = [(mapping, file_of(mapping, readable, var))]
     chosen = (
         (mapping, row)
         for mapping, readable in opened
@@ -219,7 +212,7 @@ def simulate(
         print_visits(parameters, seed, episodes, print)
         return
     folder = out or var / "cohorts" / "pathway"
-    with _progress() as bars:
+    with progress() as bars:
         task = bars.add_task("simulating", total=episodes)
         written = write_cohort(parameters, seed, episodes, folder, partial(bars.advance, task))
     if as_json:
@@ -237,10 +230,7 @@ def run(
     all_points: Annotated[
         bool, typer.Option("--all", help="Every branch point that the source feeds.")
     ] = False,
-    source: Annotated[
-        str | None,
-        typer.Option(help="Source name or .toml; default: the one for the branch point."),
-    ] = None,
+    source: SourceName = None,
     file: From = None,
     outcome: Annotated[
         list[str] | None, typer.Option(help="Only this outcome; may be repeated.")
@@ -271,26 +261,26 @@ def run(
     if all_points == (branch_point is not None):
         raise SourceInvalid("name a branch point, or give --all with a --source")
     vocabulary = load_vocabulary(content)
-    name = _source_of(branch_point, source, vocabulary)
-    several = _declared(name, vocabulary)
+    name = source_of(branch_point, source, vocabulary)
+    several = several_of(name, vocabulary)
     if several is not None:
         points = list(several.outcomes) if branch_point is None else [branch_point]
-        opened = _opened(several, points, file, vocabulary, var)
+        opened = opened_at(several, points, file, vocabulary, var)
     else:
-        mapping, readable = _admit(name, file, vocabulary, var, keys, trusted)
+        mapping, readable = admitted(name, file, vocabulary, var, keys, trusted)
         if branch_point is None:
             raise SourceInvalid(f"`{name}` feeds `{mapping.branch_point}` alone; --all is for more")
         if mapping.branch_point != branch_point:
-            raise _no_source(branch_point)
-        _wanted(mapping, outcome, everywhere=all_points)  # refused before anything is fetched
-        opened = [(mapping, _file(mapping, readable, var))]
+            raise no_source(branch_point)
+        outcomes_of(mapping, outcome, everywhere=all_points)  # refused before anything is fetched
+        opened = [(mapping, file_of(mapping, readable, var))]
     tasks = []
     for mapping, readable in opened:
-        wanted = _wanted(mapping, outcome, everywhere=all_points)
+        wanted = outcomes_of(mapping, outcome, everywhere=all_points)
         tasks += tasks_of(mapping, readable, wanted, vocabulary, content, seed)
     if not tasks:
         raise SourceInvalid(f"`{name}` trains no outcome {', '.join(outcome or ())}")
-    with _progress() as bars:
+    with progress() as bars:
         begun = bars.add_task("opening the registry", total=1)
         registry = Registry.at(var)
         bars.remove_task(begun)
@@ -336,12 +326,12 @@ def export(
     refuse_taken(out)
     vocabulary = load_vocabulary(content)
     declared = load_rules(vocabulary, rules)
-    mapping, readable = _admit(source, file, vocabulary, var, keys, trusted)
-    with _progress() as bars:
+    mapping, readable = admitted(source, file, vocabulary, var, keys, trusted)
+    with progress() as bars:
         task = bars.add_task(f"exporting {mapping.name}", total=2)
         advance = partial(bars.advance, task)
         made = export_rows(
-            rows_of(mapping, _file(mapping, readable, var), vocabulary),
+            rows_of(mapping, file_of(mapping, readable, var), vocabulary),
             origin=origin_of(mapping),
             features=[mapped.feature for mapped in mapping.measurements],
             outcomes=[label.outcome for label in mapping.labels],
@@ -545,101 +535,3 @@ def _overview(trained: Sequence[Trained]) -> Table:
         champion = {None: "-", True: "yes", False: "no"}[one.promoted]
         table.add_row(one.task.name, *figures, champion)
     return table
-
-
-def _wanted(source: Source, named: Sequence[str] | None, *, everywhere: bool) -> list[str]:
-    outcomes = [label.outcome for label in source.labels]
-    unknown = set(named or ()) - set(outcomes)
-    # Under --all an outcome may be declared at some branch points only.
-    if unknown and not everywhere:
-        raise SourceInvalid(
-            f"{source.name} has no outcome {', '.join(sorted(unknown))}; "
-            f"it has {', '.join(outcomes)}"
-        )
-    return [name for name in outcomes if not named or name in named]
-
-
-def _source_of(branch_point: str | None, source: str | None, vocabulary: Vocabulary) -> str:
-    if branch_point is None:
-        if source is None:
-            raise SourceInvalid("--all needs a --source")
-        return source
-    if branch_point not in vocabulary.branch_points:
-        known = ", ".join(vocabulary.branch_points)
-        raise SourceInvalid(f"no branch point `{branch_point}`; known: {known}")
-    if source is not None:
-        return source
-    feeding = {
-        name: several is None
-        for name in every_source_name()
-        if branch_point
-        in (
-            {load_source(name, vocabulary).branch_point}
-            if (several := load_declared(name, vocabulary)) is None
-            else several.outcomes
-        )
-    }
-    # Real patients before simulated ones.
-    for name in sorted(feeding, key=lambda name: not feeding[name]):
-        return name
-    raise _no_source(branch_point)
-
-
-def _declared(name: str, vocabulary: Vocabulary) -> PathwaySource | None:
-    return None if Path(name).is_dir() else load_declared(name, vocabulary)
-
-
-def _opened(
-    several: PathwaySource,
-    points: Sequence[str],
-    given: Path | None,
-    vocabulary: Vocabulary,
-    var: Path,
-) -> list[tuple[Source, Readable]]:
-    for point in points:
-        several.file(Path(), point)  # refused before anything is simulated
-    folder = _folder(several, given, var)
-    return [(several.at(p, folder, vocabulary), several.file(folder, p)) for p in points]
-
-
-def _folder(several: PathwaySource, given: Path | None, var: Path) -> Path:
-    if given is not None:
-        return given
-    with _progress() as bars:
-        task = bars.add_task(f"simulating {several.name}", total=1)
-        return simulated(several, var / "cohorts", partial(bars.advance, task))
-
-
-def _no_source(branch_point: str) -> SourceInvalid:
-    return SourceInvalid(
-        f"no source feeds `{branch_point}`; see `risk-train sources`, or give --source FILE.toml"
-    )
-
-
-def _admit(
-    name: str,
-    file: Path | None,
-    vocabulary: Vocabulary,
-    var: Path,
-    keys: Path | None,
-    trusted: list[Path] | None,
-) -> tuple[Source, Readable | None]:
-    return admit(
-        name, file, vocabulary, lambda: trusted_keys(keys or var / FILE_NAME, var, trusted or ())
-    )
-
-
-def _file(source: Source, given: Readable | None, var: Path) -> Readable:
-    return given if given is not None else fetch_cohort(source, var / "cohorts")
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    columns = (
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=tell) as bars:
-        yield bars

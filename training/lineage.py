@@ -18,7 +18,10 @@ from training.sources.source import Source
 ROOT = Path(__file__).parent.parent
 # Where what a fit is made of lives; how a cohort came to be shows in its rows.
 CODE = ("models", "training")
-APART = ("training/export", "training/pathway", "training/cli.py", "training/workers.py")
+APART = (
+    "training/export", "training/pathway", "training/signal", "training/commands",
+    "training/cli.py", "training/workers.py",
+)  # fmt: skip
 LIBRARIES = ("lightgbm", "numpy", "scipy")
 CHUNK_BYTES = 1 << 20
 

@@ -21,10 +21,12 @@ from training.sources.parquet import (
     read_batches,
     whole_numbers,
 )
-from training.sources.pathway_source import AGE
+from training.sources.pathway_source import AGE, HOSPITAL
 from training.sources.source import LabelRule, Source
 
 Floats = NDArray[np.float64]
+# A row whose hospital is not said.
+UNKNOWN = "unknown"
 
 
 def read_parquet(source: Source, file: Readable) -> Iterator[CohortRow]:
@@ -62,12 +64,17 @@ def load_parquet(source: Source, file: Readable, vocabulary: Vocabulary) -> Coho
     share = _share_to_keep(count_rows(path), source.plan.rows)
     parts: dict[str, list[Floats]] = {}
     patients: list[NDArray[np.int64]] = []
+    hospitals: list[NDArray[np.str_]] = []
+    where = {HOSPITAL} & set(column_names(path))
     set_aside: dict[tuple[str, str], int] = {}
-    for whole in read_batches(path, sorted(source.columns() | set(ages.values()))):
+    for whole in read_batches(path, sorted(source.columns() | set(ages.values()) | where)):
         own = whole_numbers(whole.column(patient_column), patient_column)
         kept = _spread(own // source.divisible_by, share)
         batch = whole.take(np.flatnonzero(kept)) if share < 1 else whole
         patients.append(own[kept])
+        if where:
+            names = batch.column(HOSPITAL).to_pylist()
+            hospitals.append(np.array([name or UNKNOWN for name in names], dtype=np.str_))
         columns: dict[str, Floats] = {}
         for name, column in mapped.items():
             age = numbers(batch.column(ages[name]), ages[name]) if name in ages else None
@@ -111,6 +118,7 @@ def load_parquet(source: Source, file: Readable, vocabulary: Vocabulary) -> Coho
         held_out=together % source.divisible_by == 0,
         set_aside=set_aside,
         patients=together,
+        hospitals=np.concatenate(hospitals) if where else None,
     )
 
 

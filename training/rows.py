@@ -70,6 +70,8 @@ class Cohort:
     patients : ndarray of int, shape (n_rows,) or None
         Rows of one number are one patient's, of one episode or several; None when every row is its
         own patient.
+    hospitals : ndarray of str, shape (n_rows,) or None
+        Where each row comes from, for reports only: never an input.
     set_aside : mapping
         (feature, reason) -> number of values that were not used.
     """
@@ -82,6 +84,7 @@ class Cohort:
     held_out: NDArray[np.bool_]
     set_aside: Mapping[tuple[str, str], int]
     patients: NDArray[np.int64] | None = None
+    hospitals: NDArray[np.str_] | None = None
 
 
 class Readable(Protocol):

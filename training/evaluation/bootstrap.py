@@ -114,6 +114,53 @@ def paired_bootstrap(
     return estimates("first"), estimates("second"), difference
 
 
+def bootstrap_changes(
+    base: Mapping[str, Statistic],
+    others: Mapping[str, Mapping[str, Statistic]],
+    n_rows: int,
+    rng: np.random.Generator,
+    n_resamples: int,
+    patients: NDArray[np.intp] | None = None,
+) -> dict[str, dict[str, Estimate]]:
+    """How far each of several models' figures is from one model's, all on the same resamples.
+
+    Parameters
+    ----------
+    base : mapping
+        Name -> statistic of the model that the others are compared with.
+    others : mapping
+        Model -> name -> statistic; the names of `base`, bound to the same rows.
+    n_rows, rng, n_resamples, patients
+        As in `bootstrap`.
+
+    Returns
+    -------
+    dict
+        Model -> name -> estimate of that model minus `base`.
+
+    Examples
+    --------
+    >>> def mean(of):
+    ...     return lambda counts: counts @ of / counts.sum(axis=1)
+    >>> one, two = mean(np.arange(3.0)), mean(np.arange(3.0) + 0.5)
+    >>> bootstrap_changes({"m": one}, {"two": {"m": two}}, 3, np.random.default_rng(1), 50)
+    {'two': {'m': {'value': 0.5, 'lower': 0.5, 'upper': 0.5}}}
+    """
+    every: dict[tuple[str | None, str], Statistic] = {(None, n): s for n, s in base.items()}
+    every |= {(model, n): s for model, own in others.items() for n, s in own.items()}
+    draws = _draw(every, n_rows, rng, n_resamples, patients)
+    values = {key: _value(statistic, n_rows) for key, statistic in every.items()}
+    return {
+        model: {
+            name: _estimate(
+                values[model, name] - values[None, name], draws[model, name] - draws[None, name]
+            )
+            for name in own
+        }
+        for model, own in others.items()
+    }
+
+
 def _draw(
     statistics: Mapping[Name, Statistic],
     n_rows: int,

@@ -41,11 +41,12 @@ def draw(name: str, evaluation: Mapping[str, Any]) -> dict[str, bytes]:
     else:
         charts = {"deciles.svg": deciles_chart(name, evaluation)}
     charts["subgroups.svg"] = forest_chart(name, evaluation)
-    return {file: _svg(chart.to_dict()) for file, chart in charts.items()}
+    return {file: svg(chart.to_dict()) for file, chart in charts.items()}
 
 
-def _svg(chart: dict[str, Any]) -> bytes:
+def svg(chart: dict[str, Any]) -> bytes:
+    """Draw a Vega-Lite document in the look of the house."""
     import vl_convert
 
-    svg: str = vl_convert.vegalite_to_svg(chart, config=dict(THEME))
-    return svg.encode()
+    drawn: str = vl_convert.vegalite_to_svg(chart, config=dict(THEME))
+    return drawn.encode()

@@ -29,6 +29,7 @@ from training.fit.additive_fit import (
     padded,
 )
 from training.fit.design import Design
+from training.fit.takeover import Takeover
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -76,6 +77,9 @@ class AdditiveFolds:
     y : ndarray, shape (n_rows,)
     folds : ndarray of int, shape (n_rows,)
         Which fold each row is in, 0 to n_folds - 1.
+    with_all : bool
+        One more fold that holds nobody: its fit is the one to all rows, with the same inputs left
+        out as in any other (`restricted`).
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class AdditiveFolds:
         *,
         kind: str,
         directed: bool,
+        with_all: bool = False,
     ) -> None:
         self._X, self._features, self._directed = X, features, directed
         # Knots and means look at no outcome, so all folds may share them.
@@ -94,7 +99,7 @@ class AdditiveFolds:
         self._design = Design(X, self._basis)
         self._target = Target.of(y, kind)
         self._folds = folds
-        self._n_folds = int(folds.max()) + 1
+        self._n_folds = int(folds.max()) + 1 + with_all
         self._inside = folds[:, None] != np.arange(self._n_folds)
         self._moments: tuple[Floats, Floats] | None = None
 
@@ -139,6 +144,24 @@ class AdditiveFolds:
             second = np.einsum("if,ij,jf->f", own, gram[np.ix_(at, at)], own)
             out[feature] = np.sqrt(np.maximum(second - (mean[at] @ own) ** 2, 0.0))
         return out
+
+    def takeover(self, fits: FoldFits, fold: int) -> Takeover:
+        """What leaving inputs out would cost one fold's fit, the others taking over their work."""
+        weights = fits.weights[:, fold]
+        share = (self._n_folds - 1) / self._n_folds
+        dispersion = 1.0
+        if self._target.kind != "binary":
+            score = (fits.raw - self._target.mean) / self._target.scale
+            dispersion = float(2 * self._target.losses(score).mean())
+        # Weights at 0 are left out already, or held there by their sign.
+        active = np.flatnonzero((weights != 0) | (np.arange(len(weights)) == 0))
+        curvature = share * fits.information + fits.penalty
+        return Takeover(
+            np.concatenate(([-1], self._basis.feature))[active],
+            weights[active],
+            np.asarray(np.linalg.inv(curvature[np.ix_(active, active)]), dtype=np.float64),
+            dispersion,
+        )
 
     def variance(self, fits: FoldFits, kept: Flags) -> Floats:
         """Variance of every row's score by the fit that did not see it, shape (n_rows,)."""

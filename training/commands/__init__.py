@@ -1,0 +1,1 @@
+"""The longer commands of `risk-train`, a file each, and what all of them share."""
