@@ -75,6 +75,12 @@ class _PiecewiseLine:
         at = np.arange(len(x)), segment
         return np.asarray(self.score[at] + self.slope[at] * (x - self.value[at]))
 
+    def of_some(self, which: NDArray[np.intp], x: Floats) -> Floats:
+        """Where the lines of some inputs lead, shape (m, n), from n places each: `x` (m, n)."""
+        segment = (x[:, :, None] > self.inner[which][:, None, :]).sum(axis=2)
+        at = which[:, None], segment
+        return np.asarray(self.score[at] + self.slope[at] * (x - self.value[at]))
+
     def scores_of_many(self, X: Floats) -> Floats:
         """Normal scores of many vectors, shape (n_samples, k)."""
         out = np.empty(X.shape)
@@ -110,11 +116,14 @@ class Familiarity:
     limit: float
     ranges: Mapping[int, tuple[float, float]]
     _line: _PiecewiseLine = field(init=False, repr=False)
+    _back: _PiecewiseLine = field(init=False, repr=False)
     # Patients lack the same inputs again and again; an inverse depends on nothing else.
     _inverse_of: Callable[[bytes], Floats] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_line", _PiecewiseLine.through(self.knots))
+        back = [(scores, values) for values, scores in self.knots]
+        object.__setattr__(self, "_back", _PiecewiseLine.through(back))
         object.__setattr__(self, "_inverse_of", _remembering(self.correlation))
 
     def distance(self, x: Floats) -> float:
@@ -143,7 +152,8 @@ class Familiarity:
         Returns
         -------
         mapping of int to ndarray, shape (k,)
-            Column of `x` to its values there, within the range of the fitting patients.
+            Column of `x` to its values there. Beyond the outermost quantiles the lines go on, as
+            they do for a value that is known.
         """
         scores = self._scores(x)
         missing = np.flatnonzero(np.isnan(scores))
@@ -152,12 +162,8 @@ class Familiarity:
         weights = with_known @ self._inverse_of(known.tobytes())
         mean = weights @ scores[known]
         deviation = np.sqrt(np.maximum(1.0 - (weights * with_known).sum(axis=1), 0.0))
-        return {
-            int(self.columns[i]): np.interp(
-                mean[n] + deviation[n] * deviations, *self.knots[i][::-1]
-            )
-            for n, i in enumerate(missing)
-        }
+        values = self._back.of_some(missing, mean[:, None] + deviation[:, None] * deviations)
+        return {int(self.columns[i]): own for i, own in zip(missing, values, strict=True)}
 
     def unfamiliar(self, X: Floats) -> NDArray[np.bool_]:
         """The same verdict for many vectors, shape (n_samples, n_features) -> (n_samples,)."""

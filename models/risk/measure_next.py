@@ -20,7 +20,11 @@ When it misleads
 ----------------
 It says what would inform the model, not what would help the patient, and it does not know what a
 measurement costs. What two missing inputs tell together is not the sum of what each tells. An input
-that stands for a decision ("lactate was taken") tells less once it is measured for everybody.
+that stands for a decision ("lactate was taken") tells less once it is measured for everybody. And of
+inputs that are always taken together the model knows no patient who has one alone: its answer may move
+because the one is there, whatever its value, which is no information and is not counted here.
+
+How well it holds where the truth is known: `tests/unit/training/test_measure_next_on_truth.py`.
 
 References
 ----------
