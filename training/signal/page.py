@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.errors import SourceInvalid
-from training.evaluation.look import COLOURS, GREY, INK
+from training.evaluation.look import COLOURS, DASHES, GREY, INK
 from training.signal.words import (
     FIGURES,
     SHOWN,
@@ -128,8 +128,8 @@ def _curve(report: Mapping[str, Any]) -> alt.TopLevelMixin:
         .encode(
             x=x,
             y=alt.Y("tells:Q", title="Of what all variables tell", axis=alt.Axis(format="%")),
-            color=alt.Color("outcome:N", title=None),
-            strokeDash=alt.StrokeDash("outcome:N", title=None),
+            color=alt.Color("outcome:N", title=None, scale=alt.Scale(range=list(COLOURS))),
+            strokeDash=alt.StrokeDash("outcome:N", title=None, scale=alt.Scale(range=list(DASHES))),
         ),
         width=WIDTH,
         height=WIDTH * 3 // 5,

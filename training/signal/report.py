@@ -147,6 +147,7 @@ class _Report:
             together = confirm(
                 eliminate([one.folds for one in found]), [one.refit for one in found]
             )
+        found = [replace(one, own=_smaller_of(one, together)) for one in found]
         held_out = {one.name: self._held_out(one, together) for one in found}
         cohort, source = self._cohort, self._cohort.source
         present = ~np.isnan(cohort.X[:, self._columns])
@@ -366,6 +367,14 @@ class _Report:
         rarest = min(labels, key=lambda y: float(y.mean()), default=np.zeros(len(self._choosing)))
         own = self._patients[self._choosing]
         return assign_folds(rarest, "binary", self._plan.folds, self._seed, own)
+
+
+def _smaller_of(one: _Outcome, together: Confirmed) -> Confirmed:
+    """What is kept for one outcome alone: what does for all of them does for one, if it is less."""
+    if len(one.own.path.kept) <= len(together.path.kept):
+        return one.own
+    name = one.name
+    return Confirmed(together.path, {name: together.models[name]}, {name: together.losses[name]})
 
 
 def _loss(own: Loss) -> dict[str, Any]:

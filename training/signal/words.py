@@ -16,7 +16,7 @@ SHOWN = {"binary": ("log_loss", "auroc"), "numeric": ("mae", "r2")}
 
 
 def named(variable: Mapping[str, Any]) -> str:
-    """A variable by its label and unit.
+    """A variable by its label and unit, if it is one that people write.
 
     Examples
     --------
@@ -24,7 +24,7 @@ def named(variable: Mapping[str, Any]) -> str:
     ('Albumin [g/L]', 'Sex')
     """
     unit = variable["unit"]
-    return str(variable["label"]) + (f" [{unit}]" if unit and not unit.startswith("{") else "")
+    return str(variable["label"]) + (f" [{unit}]" if unit and unit[0] not in "{[" else "")
 
 
 def percent(share: float | None, what: str = WITHHELD) -> str:
