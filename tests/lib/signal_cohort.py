@@ -64,6 +64,6 @@ def made(vocabulary: Vocabulary, n: int = 4000, seed: int = 3) -> Cohort:
         comparators={},
         held_out=(np.arange(n) // 2) % 4 == 0,
         set_aside={},
-        episodes=np.arange(n) // 2,
+        patients=np.arange(n) // 2,
         hospitals=np.array(["north", "south", "west"])[np.arange(n) % 3],
     )  # fmt: skip

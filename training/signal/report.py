@@ -324,7 +324,7 @@ class _Report:
             return fit_outcome(
                 cohort.X[np.ix_(fitting, read)], y, [self._features[i] for i in columns],
                 point=self._point, outcome=outcome, seed=seed, plan=plan,
-                training_data=cohort.source.training_data, episodes=patients,
+                training_data=cohort.source.training_data, patients=patients,
             )  # fmt: skip
 
         return Refit(name, outcome.kind, y, patients, fit, len(self._names), self._plan, self._seed)
@@ -388,9 +388,9 @@ def _loss(own: Loss) -> dict[str, Any]:
 
 def patients_of(cohort: Cohort) -> NDArray[np.int64]:
     """Number of each row's patient, 0 to k - 1."""
-    if cohort.episodes is None:
+    if cohort.patients is None:
         return np.arange(len(cohort.X))
-    return np.unique(cohort.episodes, return_inverse=True)[1].astype(np.int64)
+    return np.unique(cohort.patients, return_inverse=True)[1].astype(np.int64)
 
 
 def some_rows(patients: NDArray[np.int64], most: int, seed: int) -> Rows:
@@ -423,6 +423,6 @@ def subsample(cohort: Cohort, most: int, seed: int) -> Cohort:
             for name, own in cohort.comparators.items()
         },
         held_out=cohort.held_out[rows],
-        episodes=None if cohort.episodes is None else cohort.episodes[rows],
+        patients=None if cohort.patients is None else cohort.patients[rows],
         hospitals=None if cohort.hospitals is None else cohort.hospitals[rows],
     )

@@ -81,12 +81,12 @@ def world(vocabulary: Vocabulary) -> World:
     recorded = matrix(shown, features)
     varied = [i for i in range(len(features)) if np.nanstd(recorded[:, i]) > 0]
     features, recorded = [features[i] for i in varied], recorded[:, varied]
-    fitting = shown.keys["episode"] < FITTED_ON
+    fitting = shown.keys["patient"] < FITTED_ON
     fitted = fit_outcome(
         recorded[fitting], shown.columns[f"label:{OUTCOME}"][fitting],
         [vocabulary.features[name] for name in features],
         point=vocabulary.branch_points[POINT], outcome=vocabulary.outcomes[OUTCOME],
-        training_data="synthetic", seed=1, episodes=shown.keys["episode"][fitting],
+        training_data="synthetic", seed=1, patients=shown.keys["patient"][fitting],
         plan=Plan(folds=3, smoothings=(300.0,), leaves=(4,), rounds=(50,)),
     )  # fmt: skip
     model = fitted.model

@@ -51,8 +51,8 @@ def test_the_cost_is_the_rise_of_the_loss_when_the_rest_is_fitted_again(seed, go
 
 def folds_of(cohort: Cohort, vocabulary: Vocabulary, outcome: str) -> Folds:
     rows = np.flatnonzero(~cohort.held_out)
-    assert cohort.episodes is not None
-    patients = cohort.episodes[rows]
+    assert cohort.patients is not None
+    patients = cohort.patients[rows]
     labelled = Labelled(
         outcome, cohort.X[rows], cohort.labels[outcome][rows], (patients % 3).astype(np.intp),
         patients, "binary", directed=True,
@@ -89,7 +89,7 @@ def test_no_fit_is_measured_on_a_patient_it_has_seen(cohort: Cohort, vocabulary:
     random = np.random.default_rng(8)
     labels = {BINARY: (random.random(len(cohort.X)) < 0.4).astype(float)}
     drawn = Cohort(
-        cohort.source, cohort.features, cohort.X, labels, {}, cohort.held_out, {}, cohort.episodes
+        cohort.source, cohort.features, cohort.X, labels, {}, cohort.held_out, {}, cohort.patients
     )
     folds = folds_of(drawn, vocabulary, BINARY)
     mean = labels[BINARY][~cohort.held_out].mean()

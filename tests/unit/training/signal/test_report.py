@@ -132,8 +132,8 @@ def test_an_outcome_that_cannot_be_judged_stops_no_other(cohort: Cohort, vocabul
 def test_fewer_rows_are_whole_patients(cohort: Cohort):
     some = subsample(cohort, 1001, seed=4)
     assert len(some.X) == 1000
-    assert some.episodes is not None
-    assert (np.unique(some.episodes, return_counts=True)[1] == 2).all()
+    assert some.patients is not None
+    assert (np.unique(some.patients, return_counts=True)[1] == 2).all()
     assert 0.2 < some.held_out.mean() < 0.3
     assert subsample(cohort, 10**6, seed=4).X is not None
 
