@@ -15,7 +15,7 @@ import orjson
 from app.deid.policy import MINUTES_PER_YEAR
 from app.deid.pseudonym import EPISODE, SUBJECT, Pseudonymiser
 from app.errors import AppError
-from app.schemas.assessment_request import AssessmentRequest
+from app.schemas.assessment_request import SET_ASIDE, AssessmentRequest
 from models.tripwire import find_identifiers
 from models.vocabulary import Measurement
 from models.vocabulary.coarsening import SIGNIFICANT_DIGITS
@@ -53,6 +53,8 @@ class Deidentified:
         Protected identity: no pseudonym, no unit, never exported.
     subject_id, episode_id : str or None
         Keyed pseudonyms.
+    set_aside : tuple of (feature name, reason)
+        What could not be taken at all; declared reasons only, no values.
     """
 
     index_time: datetime
@@ -64,6 +66,7 @@ class Deidentified:
     protected: bool = False
     subject_id: str | None = None
     episode_id: str | None = None
+    set_aside: tuple[tuple[str, str], ...] = ()
 
 
 def scrub(
@@ -108,6 +111,7 @@ def scrub(
         protected=protected,
         subject_id=subject_id,
         episode_id=episode_id,
+        set_aside=tuple(pair for pair in request.set_aside if pair[1] in SET_ASIDE),
     )
 
 

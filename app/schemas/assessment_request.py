@@ -24,6 +24,24 @@ FIELDS = (
 )  # fmt: skip
 INCLUDES = ("measure_next", "reference")
 MEASUREMENT_KEYS = {"value", "unit", "time"}
+SET_ASIDE = {
+    "implausible_value": "outside the plausible range",
+    "later_than_index_time": "taken or recorded after the index time",
+    "too_old": "older than its declared maximum age",
+    "unit_not_convertible": "in a unit that the dictionary does not list",
+    "no_unit": "without a unit",
+    "invalid_value": "of a type that the feature does not have",
+    "comparator": "known only to be above or below a limit",
+    "data_absent": "marked as absent by its source",
+    "unknown_code": "a code without a meaning for the feature",
+    "ambiguous_code": "its codes mean several things",
+    "no_time": "nobody says when it was taken",
+    "time_not_precise": "its date leaves too much open",
+    "preliminary": "a preliminary result",
+    "not_confirmed": "a diagnosis that is not confirmed",
+    "contradictory_values": "several values that contradict each other",
+}
+"""Why a value was passed over on its way out of a patient's chart."""
 LONGEST_NAME = 200
 MOST_FAULTS = 50
 NOT_KNOWN = "is not in the dictionary; GET /v1/features lists all names"
@@ -42,6 +60,9 @@ class AssessmentRequest:
         In the dictionary's terms, none with an age yet.
     times : mapping
         Feature name to the time that was sent beside its value.
+    set_aside : tuple of (feature name, reason)
+        What could not be taken at all, each reason one of `SET_ASIDE`. Only ways in that cannot
+        refuse a request for one bad value among many have any: a chart is not typed by its sender.
     """
 
     subject: str | None = field(repr=False)
@@ -53,6 +74,7 @@ class AssessmentRequest:
     include: tuple[str, ...]
     protected_identity: bool = False
     times: Mapping[str, datetime] = field(default_factory=dict)
+    set_aside: tuple[tuple[str, str], ...] = ()
 
 
 def parse_assessment_request(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.deid import POLICY_VERSION, Deidentified
+from app.schemas.assessment_request import SET_ASIDE
 from app.services.reference import References
 from app.serving.slot import ServedModel
 from models.risk.assessment import NO_MODEL, Abstained, Answered
@@ -85,7 +86,7 @@ def assess(
         "deidentification": {
             "policy_version": POLICY_VERSION,
             "kept": len(request.measurements) - len(intake.set_aside),
-            "set_aside": len(intake.set_aside),
+            "set_aside": len(intake.set_aside) + len(request.set_aside),
         },
     }
     if MEASURE_NEXT in request.include:
@@ -244,6 +245,11 @@ def _warnings(
             detail = "set aside: measured after the index time"
         elif reason == "too_old":
             detail = "set aside: older than its declared maximum age"
+        found.append({"code": reason, "feature": name, "detail": detail})
+    for name, reason in request.set_aside:
+        detail = f"set aside: {SET_ASIDE[reason]}"
+        if name in intake.values:
+            detail += "; another value is used"
         found.append({"code": reason, "feature": name, "detail": detail})
     found += [
         {

@@ -60,7 +60,8 @@ class Row:
                     self.refuse(f"`{key}` is missing")
                 continue
             value = self.values[key]
-            wrong_bool = isinstance(value, bool) and rule.type is not bool
+            types = rule.type if isinstance(rule.type, tuple) else (rule.type,)
+            wrong_bool = isinstance(value, bool) and bool not in types
             if wrong_bool or not isinstance(value, rule.type):
                 self.refuse(f"`{key}` has the wrong type: {type(value).__name__}")
             if value == "":

@@ -1,0 +1,93 @@
+"""Observations: whole ones and their components, by exact code, unit and status."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from app.fhir.bundle import Entry
+from app.fhir.candidates import Candidate, basis_of, reported_at
+from app.fhir.coding import Coding, Meaning
+from app.fhir.times import Span, read_time
+from app.fhir.values import NotUsable, has_value, read_value
+
+USABLE = ("final", "amended", "corrected")
+PRELIMINARY = "preliminary"
+NOT_IN_DICTIONARY, NOT_FINAL = "not_in_dictionary", "not_final"
+AGE = "age"
+
+
+def read_observation(
+    entry: Entry, wanted: Collection[str], coding: Coding
+) -> Iterator[Candidate | str]:
+    """What an Observation says about wanted features; a bare string says why it was ignored."""
+    resource = entry.resource
+    status = resource.get("status")
+    if status not in USABLE and status != PRELIMINARY:
+        yield NOT_FINAL
+        return
+    known = False
+    for holder, meanings in _holders(resource, coding):
+        if not meanings:
+            continue
+        known = True
+        for name, meaning in meanings.items():
+            # Age is counted from the date of birth; an Observation of it was true on another day.
+            if name not in wanted or name == AGE:
+                continue
+            if holder is resource and not has_value(holder) and resource.get("component"):
+                continue  # a panel: its components speak
+            yield _candidate(entry, holder, meaning, status, coding, ambiguous=len(meanings) > 1)
+    if not known:
+        yield NOT_IN_DICTIONARY
+
+
+def _holders(
+    resource: Mapping[str, Any], coding: Coding
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Meaning]]]:
+    """The Observation and its components, each with the features that its code names."""
+    meanings = coding.meanings(resource.get("code"))
+    if not meanings and "valueCodeableConcept" in resource:
+        meanings = coding.self_described(resource["valueCodeableConcept"])
+    yield resource, meanings
+    components = resource.get("component")
+    if isinstance(components, list):
+        for component in components:
+            if isinstance(component, Mapping):
+                yield component, coding.meanings(component.get("code"))
+
+
+def _candidate(
+    entry: Entry,
+    holder: Mapping[str, Any],
+    meaning: Meaning,
+    status: object,
+    coding: Coding,
+    *,
+    ambiguous: bool,
+) -> Candidate:
+    resource = entry.resource
+    said = Candidate(
+        meaning.feature,
+        basis_of(entry),
+        span=_taken(resource),
+        issued=reported_at(resource),
+    )
+    if status == PRELIMINARY:
+        return said._replace(reason=PRELIMINARY)
+    if ambiguous:
+        return said._replace(reason="ambiguous_code")
+    try:
+        value, own_unit = read_value(holder, meaning, coding)
+    except NotUsable as refusal:
+        return said._replace(reason=refusal.reason)
+    return said._replace(value=value, own_unit=own_unit)
+
+
+def _taken(resource: Mapping[str, Any]) -> Span | None:
+    """When it was measured; `issued` is when it was reported and says nothing about that."""
+    for key in ("effectiveDateTime", "effectiveInstant"):
+        if key in resource:
+            return read_time(resource[key])
+    period = resource.get("effectivePeriod")
+    return read_time(period.get("end")) if isinstance(period, Mapping) else None

@@ -1,0 +1,109 @@
+"""The Patient resource: age at the index time, administrative sex, and whether the patient is dead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from app.fhir.bundle import Entry
+from app.fhir.candidates import basis_of
+from app.fhir.times import read_date, read_time
+from models.errors import InvalidValue
+from models.vocabulary import Measurement, Vocabulary, set_aside_reason, take
+
+AGE, SEX = "age", "sex"
+
+
+class Person(NamedTuple):
+    """What the patient's own resource says.
+
+    Attributes
+    ----------
+    deceased : bool
+        Whether the patient was dead at the index time.
+    """
+
+    measurements: tuple[Measurement, ...]
+    set_aside: tuple[tuple[str, str], ...]
+    basis: tuple[tuple[str, str], ...]
+    deceased: bool
+
+
+def read_person(
+    entries: Sequence[Entry], wanted: Iterable[str], vocabulary: Vocabulary, index_time: datetime
+) -> Person:
+    """Read every copy of the patient's resource that came; copies that differ cancel each other.
+
+    Age is counted from `birthDate` in completed years at the index time, never from an identifier.
+    A birth date that leaves the age open is set aside. `gender` other than male or female is
+    missing, as the dictionary has it.
+    """
+    names = set(wanted)
+    said: dict[str, set[object]] = {AGE: set(), SEX: set()}
+    set_aside: list[tuple[str, str]] = []
+    deceased = False
+    for entry in entries:
+        resource = entry.resource
+        deceased = deceased or _is_deceased(resource, index_time)
+        if resource.get("birthDate") is not None and AGE in names:
+            age, reason = _age(resource["birthDate"], index_time)
+            said[AGE].add(age)
+            if reason is not None:
+                set_aside.append((AGE, reason))
+        gender = resource.get("gender")
+        if gender in ("female", "male") and SEX in names:
+            said[SEX].add(gender)
+    taken, basis = [], []
+    for name, values in said.items():
+        if len(values) > 1:
+            set_aside.append((name, "contradictory_values"))
+        elif values and (value := values.pop()) is not None:
+            feature = vocabulary.features[name]
+            try:
+                measurement = Measurement(feature, take(feature, value))
+            except InvalidValue:
+                set_aside.append((name, "invalid_value"))
+                continue
+            reason = set_aside_reason(measurement, None)
+            if reason is not None:
+                set_aside.append((name, reason))
+                continue
+            taken.append(measurement)
+            basis.append((name, basis_of(entries[0])))
+    return Person(tuple(taken), tuple(dict.fromkeys(set_aside)), tuple(basis), deceased)
+
+
+def _is_deceased(resource: Mapping[str, Any], index_time: datetime) -> bool:
+    """Dead by the index time; a death later than it is the future and is not looked at."""
+    if resource.get("deceasedBoolean") is True:
+        return True
+    if resource.get("deceasedDateTime") is None:
+        return False
+    span = read_time(resource["deceasedDateTime"])
+    return span is None or span.earliest <= index_time
+
+
+def _age(birth_date: object, index_time: datetime) -> tuple[float | None, str | None]:
+    days = read_date(birth_date)
+    if days is None:
+        return None, "invalid_value"
+    first, last = (_completed_years(day, index_time.date()) for day in days)
+    if last < 0:
+        return None, "later_than_index_time"
+    if first != last:
+        return None, "time_not_precise"
+    return float(first), None
+
+
+def _completed_years(born: date, today: date) -> int:
+    """Birthdays had; who is born on 29 February has one on 1 March in other years.
+
+    Examples
+    --------
+    >>> _completed_years(date(1950, 9, 7), date(2026, 9, 6))
+    75
+    >>> _completed_years(date(1950, 9, 7), date(2026, 9, 7))
+    76
+    """
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
