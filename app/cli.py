@@ -100,11 +100,10 @@ def _plain(value: object) -> object:
 
 @app.command()
 def openapi(
-    write: Annotated[
-        Path | None, typer.Option("--write", help="Folder to write openapi.json into.")
-    ] = None,
+    write: Annotated[Path | None, typer.Option("--write", help="Folder to write into.")] = None,
 ) -> None:
-    """Print the OpenAPI document, or write it where it is checked in."""
+    """Print the OpenAPI document, or write it and the CapabilityStatement where they are checked in."""
+    from app.fhir import capability_statement
     from app.main import create_app
     from monitoring.keyring import throwaway_keyring
 
@@ -115,6 +114,8 @@ def openapi(
     else:
         write.mkdir(parents=True, exist_ok=True)
         (write / "openapi.json").write_text(text, encoding="utf-8")
+        statement = json.dumps(capability_statement(service.version), indent=1) + "\n"
+        (write / "capability-statement.json").write_text(statement, encoding="utf-8")
 
 
 @app.command()

@@ -20,6 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app.access_log import AccessLog
 from app.deid import IdentifierFound, Pseudonymiser
 from app.errors import EXPLAINED, InputError, Problem, StartRefused
+from app.fhir import Coding, load_coding
 from app.identity import REASONS, Identity, RememberJti, load_identity
 from app.logs import configure_logging
 from app.middleware import SecurityHeaders
@@ -27,6 +28,7 @@ from app.routers import (
     assessments,
     declarations,
     deidentification,
+    fhir,
     models,
     operations,
     outcomes,
@@ -34,8 +36,9 @@ from app.routers import (
 )
 from app.routers.admission import OPERATIONS, RATE, Admission, guarded_scopes
 from app.routers.body import BodyReader
-from app.routers.state import PROBLEM_JSON, State, as_json, problem_of
+from app.routers.state import FHIR_PATH, PROBLEM_JSON, State, problem_of, problem_response
 from app.schemas.documents import MeasuredValue
+from app.schemas.fhir_documents import OUTCOME, refusal, resource
 from app.services.parts import Parts
 from app.serving.follower import Follower
 from app.serving.memory import settle_memory
@@ -78,6 +81,9 @@ ROUTERS = (
     records.router,
     deidentification.router,
     models.router,
+    fhir.asking,
+    fhir.reading,
+    fhir.describing,
     operations.liveness,
     operations.router,
 )
@@ -186,7 +192,9 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
         on_refusal=metrics.refused,
     )
     bodies = BodyReader(settings.body_limit_bytes, settings.body_timeout_s)
-    app.state.risk = State(settings, follower, admission, bodies, parts)
+    fhir_bodies = BodyReader(settings.fhir_body_limit_bytes, settings.body_timeout_s)
+    codings = _codings(identity, vocabulary)
+    app.state.risk = State(settings, follower, admission, bodies, fhir_bodies, codings, parts)
     for router in ROUTERS:
         # Not `include_router`: what it wraps around a route costs every request a tenth of its time.
         app.router.routes += router.routes
@@ -225,6 +233,18 @@ def _identity(
         remember_jti=remember_jti,
         on_refusal=on_refusal,
     )
+
+
+def _codings(identity: Identity, vocabulary: Vocabulary) -> dict[str, Coding]:
+    """What FHIR codes mean to each tenant."""
+    own = load_coding(vocabulary)
+    found = {}
+    for tenant, (systems, codes) in identity.local_codes().items():
+        try:
+            found[tenant] = own.for_tenant(systems, codes, vocabulary)
+        except ValueError as fault:
+            raise StartRefused(f"tenants file: tenant {tenant}: {fault}") from None
+    return found
 
 
 def _parts(settings: Settings, keyring: Keyring, vocabulary: Vocabulary, metrics: Metrics) -> Parts:
@@ -281,6 +301,7 @@ def _document_shared_shapes(app: FastAPI) -> None:
         schema = build()
         shapes = schema["components"]["schemas"]
         shapes.setdefault("MeasuredValue", MeasuredValue.model_json_schema())
+        shapes.setdefault(OUTCOME, resource(OUTCOME))
         for name in ("HTTPValidationError", "ValidationError"):
             shapes.pop(name, None)
         schema["components"]["securitySchemes"] = SECURITY_SCHEMES
@@ -288,7 +309,7 @@ def _document_shared_shapes(app: FastAPI) -> None:
         for path, operations_of_path in schema["paths"].items():
             for operation in operations_of_path.values():
                 if scope := scopes.get(path):
-                    _document_admission(operation, scope)
+                    _document_admission(operation, scope, fhir=path.startswith(FHIR_PATH))
                 found = operation["responses"].get("422", {}).get("content", {})
                 if "HTTPValidationError" in str(found):
                     del operation["responses"]["422"]
@@ -301,29 +322,28 @@ def _document_shared_shapes(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
 
 
-def _document_admission(operation: dict[str, Any], scope: str) -> None:
+def _document_admission(operation: dict[str, Any], scope: str, *, fhir: bool) -> None:
     """Say which scope an operation needs, and how it refuses."""
     if scope == OPERATIONS:
         return
     operation["security"] = [{name: [scope]} for name in SECURITY_SCHEMES]
     problem = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
     for status, description in REFUSALS.items():
+        content = {PROBLEM_JSON: problem}
         operation["responses"].setdefault(
-            status, {"description": description, "content": {PROBLEM_JSON: problem}}
+            status,
+            refusal(description) if fhir else {"description": description, "content": content},
         )
 
 
-async def _problem(_: Request, error: Exception) -> Response:
-    problem = problem_of(error)
-    response = as_json(problem.document(), problem.status, PROBLEM_JSON)
-    response.headers.update(problem.headers)
-    return response
+async def _problem(request: Request, error: Exception) -> Response:
+    return problem_response(request.scope["path"], problem_of(error))
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     problem = Problem(status, EXPLAINED.get(status, "The request cannot be answered."))
-    response = as_json(problem.document(), status, PROBLEM_JSON)
+    response = problem_response(request.scope["path"], problem)
     if isinstance(error, HTTPException):
         response.headers.update(error.headers or {})
     return response

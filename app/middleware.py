@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import EXPLAINED, Problem
+from app.fhir import FHIR_JSON, problem_outcome
 
 log = structlog.get_logger()
 
@@ -57,6 +58,11 @@ class SecurityHeaders:
         except Exception as error:
             log.error("request_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback
             if not started:
-                body = orjson.dumps(Problem(500, EXPLAINED[500]).document())
-                failure = Response(body, 500, media_type="application/problem+json")
+                problem = Problem(500, EXPLAINED[500])
+                fhir = scope["path"].startswith("/fhir/")
+                failure = Response(
+                    orjson.dumps(problem_outcome(problem) if fhir else problem.document()),
+                    500,
+                    media_type=FHIR_JSON if fhir else "application/problem+json",
+                )
                 await failure(scope, receive, send_with_headers)

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(
         1_048_576, ge=1024, description="Largest request body, and largest line of a batch."
     )
+    fhir_body_limit_bytes: int = Field(
+        33_554_432, ge=1024, description="Largest FHIR request: a Bundle of thousands of resources."
+    )
     batch_ahead_bytes: int = Field(
         67_108_864, ge=65_536, description="How far a batch may be sent ahead of its answers."
     )

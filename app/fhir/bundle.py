@@ -60,7 +60,7 @@ def unpack(given: list[object]) -> Unpacked:
     ]
     while waiting:
         item, full_url, depth, number = waiting.pop()
-        if not isinstance(item, Mapping) or not isinstance(item.get("resourceType"), str):
+        if not isinstance(item, dict) or not isinstance(item.get("resourceType"), str):
             unreadable += 1
             continue
         if item["resourceType"] != "Bundle":
@@ -82,7 +82,7 @@ def unpack(given: list[object]) -> Unpacked:
             number = lists
             complete.append(number)
         for row in reversed(inside):
-            if not isinstance(row, Mapping):
+            if not isinstance(row, dict):
                 unreadable += 1
             elif row.get("resource") is not None:
                 url = row.get("fullUrl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -27,6 +28,9 @@ class Candidate(NamedTuple):
         Whether it came in the feature's own unit: preferred to the same result converted.
     lasting : bool
         Whether it holds without a moment of its own, as a diagnosis does.
+    read : callable, optional
+        Gives the statement with its value; called for the newest ones only, because a long stay has
+        thousands of values that nobody will use.
     """
 
     feature: Feature
@@ -37,6 +41,7 @@ class Candidate(NamedTuple):
     issued: datetime | None = None
     own_unit: bool = True
     lasting: bool = False
+    read: Callable[[], Candidate] | None = None
 
 
 class Chosen(NamedTuple):
@@ -79,12 +84,17 @@ def choose(candidates: list[Candidate], index_time: datetime, point: BranchPoint
         group = []
         while position < len(timed) and timed[position][0].earliest == moment:
             span, candidate = timed[position]
+            position += 1
+            if span.earliest > index_time:
+                set_aside.append("later_than_index_time")
+                continue
+            if candidate.read is not None:
+                candidate = candidate.read()
             reason = _refusal(candidate, span, index_time, point)
             if reason is None:
                 group.append(candidate)
             else:
                 set_aside.append(reason)
-            position += 1
         if group:
             best = max(_rank(candidate) for candidate in group)
             leading = [candidate for candidate in group if _rank(candidate) == best]
@@ -101,8 +111,6 @@ def _rank(candidate: Candidate) -> tuple[float, bool]:
 def _refusal(
     candidate: Candidate, span: Span, index_time: datetime, point: BranchPoint
 ) -> str | None:
-    if span.earliest > index_time:
-        return "later_than_index_time"
     if candidate.reason is not None or candidate.value is None:
         return candidate.reason or "invalid_value"
     if span.latest > index_time or not span.day:

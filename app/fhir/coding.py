@@ -153,8 +153,8 @@ class Coding:
     def meanings(self, concept: object) -> dict[str, Meaning]:
         """The features that a CodeableConcept names, exact codes only."""
         found: dict[str, Meaning] = {}
-        for system, code in self._codings(concept):
-            meaning = self._meanings.get((system, code))
+        for key in self._codings(concept):
+            meaning = self._meanings.get(key)
             if meaning is not None:
                 before = found.get(meaning.feature.name)
                 if before is None or before.implied_unit is None:
@@ -207,18 +207,17 @@ class Coding:
             for system, code in self._codings(concept)
         )
 
-    def _codings(self, concept: object) -> Iterator[tuple[str, str]]:
-        if not isinstance(concept, dict):
-            return
-        codings = concept.get("coding")
+    def _codings(self, concept: object) -> list[tuple[str, str]]:
+        codings = concept.get("coding") if isinstance(concept, dict) else None
         if not isinstance(codings, list):
-            return
+            return []
+        found = []
         for coding in codings:
-            if not isinstance(coding, dict):
-                continue
-            system, code = coding.get("system"), coding.get("code")
-            if isinstance(system, str) and isinstance(code, str) and len(code) <= LONGEST_CODE:
-                yield self._systems.get(system, system), code
+            if isinstance(coding, dict):
+                system, code = coding.get("system"), coding.get("code")
+                if isinstance(system, str) and isinstance(code, str) and len(code) <= LONGEST_CODE:
+                    found.append((self._systems.get(system, system), code))
+        return found
 
 
 def _bare(code: str) -> str:

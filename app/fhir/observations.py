@@ -26,18 +26,19 @@ def read_observation(
     if status not in USABLE and status != PRELIMINARY:
         yield NOT_FINAL
         return
-    known = False
+    known, span = False, None
     for holder, meanings in _holders(resource, coding):
         if not meanings:
             continue
-        known = True
+        if not known:
+            known, span = True, _taken(resource)
         for name, meaning in meanings.items():
             # Age is counted from the date of birth; an Observation of it was true on another day.
             if name not in wanted or name == AGE:
                 continue
-            if holder is resource and not has_value(holder) and resource.get("component"):
+            if holder is resource and resource.get("component") and not has_value(holder):
                 continue  # a panel: its components speak
-            yield _candidate(entry, holder, meaning, status, coding, ambiguous=len(meanings) > 1)
+            yield _candidate(entry, holder, meaning, span, coding, ambiguous=len(meanings) > 1)
     if not known:
         yield NOT_IN_DICTIONARY
 
@@ -53,7 +54,7 @@ def _holders(
     components = resource.get("component")
     if isinstance(components, list):
         for component in components:
-            if isinstance(component, Mapping):
+            if isinstance(component, dict):
                 yield component, coding.meanings(component.get("code"))
 
 
@@ -61,27 +62,26 @@ def _candidate(
     entry: Entry,
     holder: Mapping[str, Any],
     meaning: Meaning,
-    status: object,
+    span: Span | None,
     coding: Coding,
     *,
     ambiguous: bool,
 ) -> Candidate:
-    resource = entry.resource
-    said = Candidate(
-        meaning.feature,
-        basis_of(entry),
-        span=_taken(resource),
-        issued=reported_at(resource),
-    )
-    if status == PRELIMINARY:
-        return said._replace(reason=PRELIMINARY)
+    feature = meaning.feature
+    if entry.resource["status"] == PRELIMINARY:
+        return Candidate(feature, "", None, PRELIMINARY, span)
     if ambiguous:
-        return said._replace(reason="ambiguous_code")
-    try:
-        value, own_unit = read_value(holder, meaning, coding)
-    except NotUsable as refusal:
-        return said._replace(reason=refusal.reason)
-    return said._replace(value=value, own_unit=own_unit)
+        return Candidate(feature, "", None, "ambiguous_code", span)
+
+    def read() -> Candidate:
+        try:
+            value, own_unit = read_value(holder, meaning, coding)
+        except NotUsable as refusal:
+            return Candidate(feature, "", None, refusal.reason, span)
+        issued = reported_at(entry.resource)
+        return Candidate(feature, basis_of(entry), value, None, span, issued, own_unit)
+
+    return Candidate(feature, "", span=span, read=read)
 
 
 def _taken(resource: Mapping[str, Any]) -> Span | None:
@@ -90,4 +90,4 @@ def _taken(resource: Mapping[str, Any]) -> Span | None:
         if key in resource:
             return read_time(resource[key])
     period = resource.get("effectivePeriod")
-    return read_time(period.get("end")) if isinstance(period, Mapping) else None
+    return read_time(period.get("end")) if isinstance(period, dict) else None

@@ -63,8 +63,8 @@ def subject_of(
     """How the patient is named to the pseudonymiser: the best identifier, or else the logical id.
 
     The identifiers of `coding.toml` (personnummer first) in the patient's own resource are what REST
-    clients send too, so that all ways in lead to one pseudonym. Identifiers marked `use = "old"`
-    and ended ones are passed over.
+    clients send too, so that all ways in lead to one pseudonym; a bare id and `Patient/<id>` are
+    the same. Identifiers marked `use = "old"` and ended ones are passed over.
     """
     entries = unpack(list(resources)).entries
     whose = PatientOf(patient, entries)
@@ -84,4 +84,4 @@ def subject_of(
     for system in coding.identifiers:
         if 0 < len(named.get(system, "")) <= LONGEST_NAME:
             return named[system]
-    return patient[:LONGEST_NAME] or None
+    return whose.logical_id or patient[:LONGEST_NAME] or None

@@ -32,16 +32,17 @@ class PatientOf:
     """
 
     def __init__(self, patient: str, entries: Iterable[Entry]) -> None:
-        self._id: str | None = None
+        self.logical_id: str | None = None
         self._urns: set[str] = set()
         self._addresses: set[str] = set()
         if match := ADDRESS.fullmatch(patient):
             self._addresses.add(patient)
-            self._id = match[2]
+            self.logical_id = match[2]
         elif patient.startswith("urn:"):
             self._urns.add(patient)
         else:
-            self._id = patient.removeprefix("Patient/")
+            self.logical_id = patient.removeprefix("Patient/")
+        self._plain = {"reference": f"Patient/{self.logical_id}"} if self.logical_id else None
         found = [
             entry.full_url
             for entry in entries
@@ -61,20 +62,26 @@ class PatientOf:
             return url in self._addresses
         if url is not None and url in self._urns:
             return True
-        return self._id is not None and entry.resource.get("id") == self._id
+        return self.logical_id is not None and entry.resource.get("id") == self.logical_id
 
     def refusal(self, entry: Entry) -> str | None:
         """`other_patient`, `no_subject`, or None when the resource is the patient's."""
         resource = entry.resource
+        if (
+            not self._addresses
+            and self._plain is not None
+            and resource.get("subject") == self._plain
+            and "patient" not in resource
+            and "focus" not in resource
+        ):
+            return None  # as nearly all are: what follows costs ten times as much
         given = [resource[key] for key in ("subject", "patient") if resource.get(key) is not None]
         if not given:
             return NO_SUBJECT
         if resource.get("focus"):
             return OTHER_PATIENT  # about a fetus, a donor, a device: not about the subject
         for reference in given:
-            if not isinstance(reference, Mapping) or not isinstance(
-                reference.get("reference"), str
-            ):
+            if not isinstance(reference, dict) or not isinstance(reference.get("reference"), str):
                 return NO_SUBJECT
             if not self._is_reference(reference, entry.full_url):
                 return OTHER_PATIENT
@@ -88,10 +95,10 @@ class PatientOf:
         if text in self._urns or text in self._addresses:
             return True
         if match := RELATIVE.fullmatch(text):
-            if match[1] != self._id:
+            if match[1] != self.logical_id:
                 return False
             # In an entry with an address of its own it is relative to that server.
             base = BASE.fullmatch(full_url) if full_url and self._addresses else None
             return base is None or f"{base[1]}/{text}" in self._addresses
         match = ADDRESS.fullmatch(text)
-        return match is not None and match[2] == self._id and not self._addresses
+        return match is not None and match[2] == self.logical_id and not self._addresses

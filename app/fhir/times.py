@@ -49,10 +49,11 @@ def read_time(text: object) -> Span | None:
     try:
         if EXACT.fullmatch(text):
             moment = datetime.fromisoformat(text).astimezone(UTC)
+            if not moment.microsecond:
+                return Span(moment, moment, day=True)
             # The last moment is rounded up: half a second after the index time is after it.
             whole = moment.replace(microsecond=0)
-            up = timedelta(seconds=1 if moment.microsecond else 0)
-            return Span(whole, whole + up, day=True)
+            return Span(whole, whole + timedelta(seconds=1), day=True)
         dates = read_date(text)
         if dates is None:
             return None

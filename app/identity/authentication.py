@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.errors import StartRefused
+from app.fhir import LocalCode
 from app.identity.api_keys import PREFIX, ApiKeys
 from app.identity.caller import DEFAULT_TENANT, OPEN_CALLER, Caller, permit
 from app.identity.certificates import ClientCertificates
@@ -76,6 +77,10 @@ class Identity:
     def care_units(self, tenant: str) -> frozenset[str]:
         """The declared care units of a caller's tenant."""
         return self._tenants[tenant].care_units
+
+    def local_codes(self) -> dict[str, tuple[Mapping[str, str], tuple[LocalCode, ...]]]:
+        """Each tenant's own names of code systems, and its own codes."""
+        return {tenant.id: (tenant.code_systems, tenant.codes) for tenant in self._tenants.values()}
 
     def rate_limit_per_s(self, tenant: str) -> float | None:
         """The tenant's own rate for each of its clients; None for the service's."""

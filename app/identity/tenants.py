@@ -37,6 +37,16 @@ file, row and rule. All of it, with what each key means:
     client = "integration"
     scopes = ["assess"]
 
+    [[tenant.code_system]]                  # FHIR: a URI that this organisation uses
+    system = "urn:oid:1.2.752.999.1"        # as it stands in `coding.system`
+    is = "icd-10"                           # a name or a URI of app/fhir/coding.toml
+
+    [[tenant.code]]                         # FHIR: a code of its own for a measurement
+    system = "https://north.example.org/codes"
+    code = "CFS"
+    feature = "cfs"                         # a name of the dictionary
+    unit = "1"                              # where the value comes without; left out: none implied
+
 How to choose `tokens`: CDS Hooks clients make a new token for every call, so `single-use`, and a
 token that is caught cannot be used again. OAuth 2 clients (client credentials) fetch a token and
 send it until it expires, so `reusable`; replay within that time is then allowed by definition, and
@@ -52,11 +62,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.fhir import LocalCode
 from app.identity.caller import SCOPES
 from app.settings import is_loopback
 from models.vocabulary.content import NUMBER, Key, Row, read_toml
@@ -77,6 +89,15 @@ _TENANT = {
     "rate_limit_per_s": Key(NUMBER),
     "issuer": Key(list),
     "client_certificate": Key(list),
+    "code_system": Key(list),
+    "code": Key(list),
+}
+_CODE_SYSTEM = {"system": Key(str, required=True), "is": Key(str, required=True)}
+_CODE = {
+    "system": Key(str, required=True),
+    "code": Key(str, required=True),
+    "feature": Key(str, required=True),
+    "unit": Key(str),
 }
 _ISSUER = {
     "issuer": Key(str, required=True),
@@ -147,6 +168,8 @@ class Tenant:
     rate_limit_per_s: float | None = None
     issuers: tuple[Issuer, ...] = ()
     certificates: tuple[ClientCertificate, ...] = ()
+    code_systems: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    codes: tuple[LocalCode, ...] = ()
 
 
 def load_tenants(path: Path, declared: Collection[str]) -> Mapping[str, Tenant]:
@@ -224,6 +247,8 @@ def _tenant(row: Row, declared: frozenset[str], base_url: str | None, folder: Pa
         row.values.get("rate_limit_per_s"),
         issuers,
         tuple(_certificate(inner) for inner in _tables(row, "client_certificate", label)),
+        MappingProxyType(_code_systems(row)),
+        tuple(_code(inner) for inner in _tables(row, "code", f"{row.label} code")),
     )
 
 
@@ -273,6 +298,21 @@ def _certificate(row: Row) -> ClientCertificate:
     if len(client) > LONGEST_ISSUER or not client.isprintable():
         row.refuse(f"`client` must be at most {LONGEST_ISSUER} printable characters")
     return ClientCertificate(row.values["subject"], client, _named(row, "scopes", SCOPES))
+
+
+def _code_systems(row: Row) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for inner in _tables(row, "code_system", f"{row.label} code_system"):
+        inner.check(_CODE_SYSTEM)
+        if inner.values["system"] in found:
+            inner.refuse("`system` occurs twice")
+        found[inner.values["system"]] = inner.values["is"]
+    return found
+
+
+def _code(row: Row) -> LocalCode:
+    row.check(_CODE)
+    return LocalCode(**row.values)
 
 
 def _tables(row: Row, key: str, label: str) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from fastapi import Request, Response
 
 from app.deid import IdentifierFound
 from app.errors import EXPLAINED, Problem
+from app.fhir import FHIR_JSON, Coding, problem_outcome
 from app.identity import Caller
 from app.routers.admission import Admission
 from app.routers.body import BodyReader
@@ -22,16 +24,27 @@ from monitoring.ledger import LedgerUnavailable
 from monitoring.metrics import Metrics
 
 PROBLEM_JSON = "application/problem+json"
+FHIR_PATH = "/fhir/"
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The parts that meet in `create_app`."""
+    """The parts that meet in `create_app`.
+
+    Attributes
+    ----------
+    fhir_bodies : BodyReader
+        For bodies that hold whole charts.
+    codings : mapping
+        What FHIR codes mean, by tenant.
+    """
 
     settings: Settings
     follower: Follower
     admission: Admission
     bodies: BodyReader
+    fhir_bodies: BodyReader
+    codings: Mapping[str, Coding]
     parts: Parts
 
     @property
@@ -68,6 +81,16 @@ def state_of(request: Request) -> State:
 
 def as_json(content: Any, status: int = 200, media_type: str = "application/json") -> Response:
     return Response(orjson.dumps(content), status, media_type=media_type)
+
+
+def problem_response(path: str, problem: Problem) -> Response:
+    """A problem as the clients of a path read it: an OperationOutcome in FHIR, else RFC 9457."""
+    if path.startswith(FHIR_PATH):
+        response = as_json(problem_outcome(problem), problem.status, FHIR_JSON)
+    else:
+        response = as_json(problem.document(), problem.status, PROBLEM_JSON)
+    response.headers.update(problem.headers)
+    return response
 
 
 def problem_of(error: Exception) -> Problem:

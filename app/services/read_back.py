@@ -13,10 +13,23 @@ from app.access_log.seal import READ_ASSESSMENT, READ_EPISODE
 from app.deid import is_pseudonym
 from app.services.parts import Parts
 from app.services.trajectory import trajectory
+from monitoring.ledger import Recorded
 
 
 async def read_assessment(assessment_id: str, actor: Actor, parts: Parts) -> bytes | None:
     """The answer as it was given, byte for byte; None when the caller's tenant has no such.
+
+    Raises
+    ------
+    LedgerUnavailable
+        When it cannot be read, or its reading cannot be logged.
+    """
+    found = await read_recorded(assessment_id, actor, parts)
+    return None if found is None else found.answer.encode()
+
+
+async def read_recorded(assessment_id: str, actor: Actor, parts: Parts) -> Recorded | None:
+    """The same with what the ledger knows of it besides, such as the subject's pseudonym.
 
     Raises
     ------
@@ -33,7 +46,7 @@ async def read_assessment(assessment_id: str, actor: Actor, parts: Parts) -> byt
         episode_id=found.episode_id,
     )
     await _log(touched, found.subject_id, actor, parts)
-    return found.answer.encode()
+    return found
 
 
 async def read_episode(

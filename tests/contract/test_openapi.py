@@ -50,6 +50,12 @@ SHAPES = {
     "/v1/models/{name}/card": dict[str, Any],
 }
 PAGES = {"/metrics": "text/plain"}
+FHIR = {
+    "/fhir/metadata": "CapabilityStatement",
+    "/fhir/RiskAssessment/{assessment_id}": "RiskAssessment",
+}
+FHIR_JSON = "application/fhir+json"
+PROBLEM_JSON = "application/problem+json"
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -95,6 +101,12 @@ def test_the_served_document_is_the_checked_in_one(client: httpx.Client):
     assert client.get("/openapi.json").json() == DOCUMENT
 
 
+def test_the_checked_in_capability_statement_is_the_served_one(client: httpx.Client):
+    """When this fails: `make openapi`, look at the difference, and raise its date."""
+    checked_in = json.loads((FILE.parent / "capability-statement.json").read_text())
+    assert client.get("/fhir/metadata").json() == checked_in
+
+
 def test_the_document_is_openapi_3_1_and_every_reference_resolves():
     assert DOCUMENT["openapi"].startswith("3.1")
     schemas = DOCUMENT["components"]["schemas"]
@@ -121,7 +133,8 @@ def test_every_operation_says_what_it_is_for_and_what_it_answers():
         assert operation["description"], (path, method)
         for status, response in operation["responses"].items():
             if status.startswith("4"):
-                assert list(response["content"]) == ["application/problem+json"], (path, status)
+                expected = FHIR_JSON if path.startswith("/fhir/") else PROBLEM_JSON
+                assert list(response["content"]) == [expected], (path, status)
 
 
 def test_the_assessment_documents_each_of_its_problems():
@@ -148,11 +161,12 @@ def test_every_example_is_answered_as_documented(
     client: httpx.Client, recorded: dict[str, str], path: str, sent: object
 ):
     operation = DOCUMENT["paths"][path]["post"]
-    matches(operation["requestBody"]["content"]["application/json"]["schema"], sent)
+    (question,) = operation["requestBody"]["content"].values()
+    matches(question["schema"], sent)
     response = client.post(filled(path, recorded), json=sent)
     assert response.is_success, response.text
     documented = operation["responses"][str(response.status_code)]["content"]
-    matches(documented["application/json"]["schema"], response.json())
+    matches(documented[response.headers["content-type"]]["schema"], response.json())
 
 
 def test_the_example_of_an_assessment_is_answered_in_full(
@@ -187,8 +201,19 @@ def test_every_document_has_its_documented_shape(
     matches(documented["application/json"]["schema"], response.json())
 
 
+@pytest.mark.parametrize("path", FHIR)
+def test_every_fhir_resource_is_the_documented_one(
+    client: httpx.Client, recorded: dict[str, str], path: str
+):
+    response = client.get(filled(path, recorded))
+    assert response.json()["resourceType"] == FHIR[path]
+    documented = DOCUMENT["paths"][path]["get"]["responses"]["200"]["content"]
+    matches(documented[response.headers["content-type"]]["schema"], response.json())
+
+
 def test_no_get_is_left_out():
-    assert {path for path, method, _ in operations() if method == "get"} == {*SHAPES, *PAGES}
+    gets = {path for path, method, _ in operations() if method == "get"}
+    assert gets == {*SHAPES, *PAGES, *FHIR}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from app.fhir import Chart, load_coding, read_chart
+from app.fhir import Chart, Coding, load_coding, read_chart
 from models.vocabulary import load_vocabulary
 
 WORDS = load_vocabulary()
@@ -90,14 +90,18 @@ def complete_list(*conditions: Resource, **other: Any) -> Resource:
 
 
 def chart(
-    *resources: Any, point: str = "icu-review", at: datetime = NOW, whose: str = "1"
+    *resources: Any,
+    point: str = "icu-review",
+    at: datetime = NOW,
+    whose: str = "1",
+    coding: Coding = CODING,
 ) -> Chart:
     return read_chart(
         resources,
         patient=whose,
         point=WORDS.branch_points[point],
         vocabulary=WORDS,
-        coding=CODING,
+        coding=coding,
         index_time=at,
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.fhir import LocalCode
 from app.identity import tenants as documented
 from app.identity.tenants import load_tenants
 from models.errors import ContentInvalid
@@ -53,6 +54,8 @@ def test_the_documented_example_loads(tmp_path: Path):
     assert cds.scopes_without_claim == {"cds"}
     assert oauth.scopes_without_claim == frozenset()
     assert north.certificates[0].subject == "CN=integration,O=Example"
+    assert dict(north.code_systems) == {"urn:oid:1.2.752.999.1": "icd-10"}
+    assert north.codes == (LocalCode("https://north.example.org/codes", "CFS", "cfs", "1"),)
 
 
 def test_what_is_left_out_means_all_branch_points_and_no_rate_of_its_own(tmp_path: Path):
@@ -64,7 +67,12 @@ def test_a_key_file_lies_beside_the_tenants_file(tmp_path: Path):
     assert load(tmp_path, TENANT + ISSUER)["north"].issuers[0].jwks_file == tmp_path / "a.json"
 
 
+ALIAS = '[[tenant.code_system]]\nsystem = "urn:oid:1.2"\nis = "icd-10"\n'
 BROKEN: list[tuple[str, str]] = [
+    (TENANT + ALIAS + ALIAS, "`system` occurs twice"),
+    (TENANT + ALIAS.replace("is =", "as ="), "unknown key `as`"),
+    (TENANT + "code_system = [1]", "[[…]] tables"),
+    (TENANT + '[[tenant.code]]\nsystem = "s"\ncode = "c"', "`feature` is missing"),
     ("", "`tenant` is missing"),
     ("tenant = []", "declares no tenant"),
     ("tenant = [1]", "[[…]] tables"),
