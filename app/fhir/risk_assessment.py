@@ -26,7 +26,9 @@ QUALITATIVE = {
     "high": ("high", "High likelihood"),
 }
 STRONGEST = 5
-_REFERENCE = re.compile(r"([A-Z][A-Za-z]{2,30}/)?[A-Za-z0-9\-.]{1,64}|urn:uuid:[0-9a-fA-F-]{36}")
+_REFERENCE = re.compile(r"(?:[A-Z][A-Za-z]{2,30}/|urn:uuid:)([A-Za-z0-9\-.]{1,64})")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_AS_LONG_AS_A_BIRTH_DATE = re.compile(r"\d([-.]?\d){7}")
 
 
 def risk_assessment(
@@ -48,8 +50,9 @@ def risk_assessment(
     subject_id : str, optional
         The patient's pseudonym: the subject where `patient` is not at hand.
     patient : str, optional
-        The patient as the caller named it. It is used only where it is a plain logical id or
-        reference in which no identifier of a person is seen; so are the references of `basis`.
+        The patient as the caller named it. It is used only where its id is a UUID, or has digits
+        but not as many in a row as a date of birth, and no identifier of a person is seen in it;
+        so are the references of `basis`.
     """
     outcomes = answer["outcomes"]
     assessment_id = answer["assessment_id"]
@@ -97,10 +100,20 @@ def _subject(patient: str | None, subject_id: str | None) -> dict[str, Any]:
 
 
 def _may_be_repeated(reference: str) -> bool:
-    """Whether a reference is no more than a plain one; some systems make ids of personal numbers."""
-    if not _REFERENCE.fullmatch(reference):
+    """Whether an id is of the kind that systems count or draw, not one that tells who somebody is.
+
+    Some systems make ids of personal numbers, and people mistype those; others of names.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
         return False
-    return reference.startswith("urn:uuid:") or not find_identifiers(reference)
+    if _UUID.fullmatch(match[1]):
+        return True
+    return (
+        any(character.isdigit() for character in match[1])
+        and not _AS_LONG_AS_A_BIRTH_DATE.search(match[1])
+        and not find_identifiers(match[1])
+    )
 
 
 def _method(answer: Mapping[str, Any], answered: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _observation(code: str, value: float, unit: str, minute: int) -> dict[str, A
             "id": f"example-{minute}",
             "status": "final",
             "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
-            "subject": {"reference": "Patient/example"},
+            "subject": {"reference": "Patient/example-1"},
             "effectiveDateTime": f"2026-11-21T06:{minute:02}:00Z",
             "valueQuantity": {"value": value, "system": UCUM, "code": unit},
         }
@@ -81,7 +81,7 @@ EXAMPLE: dict[str, Any] = {
     "resourceType": "Parameters",
     "parameter": [
         {"name": "branchPoint", "valueCode": "icu-review"},
-        {"name": "patient", "valueReference": {"reference": "Patient/example"}},
+        {"name": "patient", "valueReference": {"reference": "Patient/example-1"}},
         {"name": "indexTime", "valueDateTime": "2026-11-21T08:15:00Z"},
         {"name": "outcome", "valueCode": "death_180d"},
         {
@@ -93,7 +93,7 @@ EXAMPLE: dict[str, Any] = {
                     {
                         "resource": {
                             "resourceType": "Patient",
-                            "id": "example",
+                            "id": "example-1",
                             "gender": "male",
                             "birthDate": "1955-03-02",
                         }

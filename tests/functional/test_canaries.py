@@ -59,9 +59,11 @@ scopes = ["read", "assess", "outcomes", "inspect"]
 SETTINGS = {
     "RISK_LOG_LEVEL": "debug",
     "RISK_BODY_LIMIT_BYTES": str(LIMIT_BYTES),
+    "RISK_FHIR_BODY_LIMIT_BYTES": str(LIMIT_BYTES),
     "RISK_RATE_LIMIT_PER_S": "1000000",
     "RISK_CORS_ORIGINS": '["https://ehr.example.org"]',
 }
+PERSONNUMMER = "http://electronichealth.se/identifier/personnummer"
 HEADERS = (
     "Accept", "Accept-Encoding", "Accept-Language", "Access-Control-Request-Headers",
     "Access-Control-Request-Method", "Baggage", "Content-Type", "Cookie", "Expect", "Forwarded",
@@ -437,6 +439,58 @@ class Walk:
             lines.append(as_json(body))
         self._send(route, target, lines)
 
+    def plant_charts(self, route: str, good: Mapping[str, Any]) -> None:
+        """Charts that are answered: identifiers in every place where FHIR has one, or room for one."""
+        here, plant = f"POST {route}, chart", self.planter.plant
+        for turn in range(EVERYONE):
+            body = json.loads(as_json(good))
+            (chart,) = [p["resource"] for p in body["parameter"] if p["name"] == "bundle"]
+            patient, *measured = [entry["resource"] for entry in chart["entry"]]
+            for name, places in (("episode", body["parameter"]), ("unit", body["parameter"])):
+                sent = plant(f"{here} {name}", clear=True)
+                self.identifiers[name].add(sent)
+                places.append({"name": name, "valueString": sent})
+            subject = plant(f"{here} Patient.identifier", clear=True)
+            self.identifiers["subject"].add(subject)
+            texts = iter(self._several(here))
+            patient |= {
+                "identifier": [
+                    {"system": PERSONNUMMER, "value": subject},
+                    {"system": next(texts), "value": next(texts)},
+                ],
+                "name": [{"family": next(texts), "given": [next(texts)]}],
+                "telecom": [{"system": "phone", "value": next(texts)}],
+                "address": [{"text": next(texts)}],
+                "text": {"div": f"<div>{next(texts)}</div>"},
+                "contact": [{"name": {"text": next(texts)}}],
+            }
+            canary, spelling = self.planter.plant_one(f"{here} logical id", clear=True)
+            if canary.digits:  # a name as an id looks like any other id
+                patient["id"] = spelling
+                for parameter in body["parameter"]:
+                    if parameter["name"] == "patient":
+                        parameter["valueReference"] = {"reference": f"Patient/{spelling}"}
+            for number, one in enumerate(measured):
+                texts = iter(self._several(f"{here} Observation"))
+                name, number_spelled = self.planter.plant_one(f"{here} Observation.id", clear=True)
+                one |= {
+                    "id": number_spelled if name.digits else one["id"],
+                    "subject": {"reference": f"Patient/{patient['id']}", "display": next(texts)},
+                    "identifier": [{"value": next(texts)}],
+                    "note": [{"text": next(texts)}],
+                    "performer": [{"reference": next(texts), "display": next(texts)}],
+                    next(texts): next(texts),
+                }
+                one["code"]["text"] = next(texts)
+                if (turn + number) % 7 == 1:
+                    one["valueQuantity"]["unit"] = one["valueQuantity"]["code"] = plant(here)
+                if (turn + number) % 7 == 5:
+                    canary, spelling = self.planter.plant_one(f"{here} valueQuantity")
+                    one["valueQuantity"]["value"] = number_of(canary, spelling, turn)
+                if (turn + number) % 7 == 3:
+                    one["subject"]["reference"] = f"Patient/{plant(f'{here} stranger')}"
+            self.door.ask(route, "POST", route, self.allowed, as_json(body))
+
     def _send(self, route: str, target: str, bodies: list[bytes]) -> None:
         if route.endswith(":batch"):
             self.door.ask(route, "POST", target, self.allowed, b"\n".join(bodies))
@@ -565,6 +619,8 @@ class Walk:
             self.plant_fields(path, example)
             if "measurements" in example:
                 self.plant_values(path, example)
+            if example.get("resourceType") == "Parameters":
+                self.plant_charts(path, example)
         inspect = "/v1/deidentification/inspect"
         attacked = {**assessment, "subject": self.planter.plant("attacked", clear=True)}
         report = ask(

@@ -131,7 +131,12 @@ def test_an_outcome_that_abstains_has_no_prediction_but_a_note_and_an_issue():
         ("Patient/1", "Patient/1"),
         ("urn:uuid:017f22e2-79b0-7cc3-98c4-dc0c0c07398f",) * 2,
         ("https://ehr.example/Patient/1", None),
+        ("a7.f3-19", "Patient/a7.f3-19"),
+        ("017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "Patient/017f22e2-79b0-7cc3-98c4-dc0c0c07398f"),
         ("195009072553", None),
+        ("195009072554", None),  # the check digit is wrong: mistyped, and somebody's all the same
+        ("1950.09-07", None),
+        ("Anna.Andersson", None),
         ("Patient/19500907-2553", None),
         ("Patient/1 or Anna Andersson", None),
         (None, None),
