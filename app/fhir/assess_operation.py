@@ -20,6 +20,8 @@ from app.fhir.times import read_time
 from app.schemas.assessment_request import INCLUDES, LONGEST_NAME, MOST_FAULTS, refused
 
 LONGEST_REFERENCE = 512
+MOST_PARTS = 1_000_000
+"""Objects and lists; a resource has about twenty. Empty ones take thirty times their text in memory."""
 RESOURCES = ("bundle", "resource")
 
 
@@ -70,8 +72,11 @@ def read_assess_operation(body: bytes, branch_point: str | None) -> Asked:
     Raises
     ------
     Problem
-        400 when it is not JSON or no Bundle or Parameters; 422 with all faults.
+        400 when it is not JSON or no Bundle or Parameters; 413 when it has too many parts; 422
+        with all faults.
     """
+    if body.count(b"{") + body.count(b"[") > MOST_PARTS:
+        raise Problem(413, f"The body has more than {MOST_PARTS} objects and lists.")
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:

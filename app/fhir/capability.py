@@ -22,7 +22,7 @@ def capability_statement(version: str) -> dict[str, Any]:
             "description": "Calibrated risks at the branch points of surgical and trauma care."
         },
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": ["json"],
         "rest": [
             {
                 "mode": "server",

@@ -201,6 +201,8 @@ def _value(item: Mapping[str, Any]) -> str:
     value = item["value"]
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        value = f"{value:g}"
     unit = item["unit"]
     return f"{value}" if unit is None or unit == "1" or "{" in unit else f"{value} {unit}"
 

@@ -10,7 +10,7 @@ from app.errors import InputError, Problem
 from app.fhir import answer_bundle, answer_outcome, problem_outcome, risk_assessment
 from tests.lib.fhir import WORDS
 
-AGE = {"feature": "age", "value": 71, "unit": "a", "contribution": 0.312, "present": True}
+AGE = {"feature": "age", "value": 71.0, "unit": "a", "contribution": 0.312, "present": True}
 GCS = {"feature": "gcs_total", "value": 15, "unit": "{score}", "contribution": 0.0, "present": True}
 OXYGEN = {
     "feature": "on_supplemental_oxygen",
