@@ -2,8 +2,9 @@
 
 The path of `elimination` is walked by additive models. Trees may use an input in ways that an additive
 model cannot, so the chosen set is fitted once more as the pipeline fits, in the form that it chose for
-all inputs. Where the out-of-fold loss is more than one standard error above the full model's, the next
-larger set of the path is tried, and so on. Held-out rows are looked at last and decide nothing.
+all inputs. Where the out-of-fold loss is more than one standard error above the full model's, a larger
+set of the path is tried: one step back, then two, then four. Held-out rows are looked at last and decide
+nothing.
 
 Both sets are fitted anew, on other folds and with other seeds than those by which the form was chosen:
 the form was the best of many on those folds, partly by luck, and nothing that is fitted later could
@@ -117,6 +118,7 @@ def confirm(path: Elimination, outcomes: Sequence[Refit]) -> Confirmed:
         Those that the path was made for. Who failed last is asked first.
     """
     asked = list(outcomes)
+    stride = 1  # doubled after each failure, so that few refits find the way back
     while True:
         models: dict[str, tuple[Fitted, ...]] = {}
         losses: dict[str, Loss] = {}
@@ -125,7 +127,8 @@ def confirm(path: Elimination, outcomes: Sequence[Refit]) -> Confirmed:
             losses[one.name] = one.compare(models[one.name])
             if not losses[one.name].is_within:
                 asked = [one, *(other for other in asked if other is not one)]
-                path = path.larger()
+                path = path.larger(stride)
+                stride *= 2
                 break
         else:
             return Confirmed(path, models, losses)

@@ -141,9 +141,9 @@ class Elimination:
         """Columns that go, weakest first."""
         return self.order[: len(self.order) - len(self.kept)]
 
-    def larger(self) -> Elimination:
-        """Stop one step earlier."""
-        return replace(self, at=max(0, self.at - 1))
+    def larger(self, steps: int = 1) -> Elimination:
+        """Stop so many steps earlier."""
+        return replace(self, at=max(0, self.at - steps))
 
 
 class Folds:
