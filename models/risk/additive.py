@@ -71,7 +71,7 @@ class Basis:
         # fmin and fmax are np.clip without its overhead; a missing value is replaced below.
         ramp = np.fmin(np.fmax((own - self.start) / self._width, 0.0), 1.0)
         values = np.where(self._is_ramp, ramp, own == self.start)
-        values[missing] = np.broadcast_to(self.mean, own.shape)[missing]
+        np.copyto(values, self.mean, where=missing)
         return np.where(self._is_indicator, missing, values) - self.mean
 
     def measured(self, at: NDArray[np.intp], own: Floats) -> Floats:

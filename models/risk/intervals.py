@@ -22,6 +22,7 @@ conformal prediction).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -162,6 +163,12 @@ class ConformalInterval:
         bins = np.searchsorted(self.edges, value, side="right")
         lower = np.clip(value + self.lower[bins], self.minimum, self.maximum)
         return lower, np.minimum(value + self.upper[bins], self.maximum)
+
+    def bounds_of_one(self, value: float) -> tuple[float, float]:
+        """The same for a single prediction; the request path."""
+        b = bisect_right(self.edges, value)
+        lower = min(max(value + float(self.lower[b]), self.minimum), self.maximum)
+        return lower, min(value + float(self.upper[b]), self.maximum)
 
     def to_document(self) -> dict[str, Any]:
         return {

@@ -63,9 +63,13 @@ class RiskModel:
     maximum: float | None = None
     features: tuple[str, ...] = field(init=False)
     reader: Reader = field(init=False, repr=False, compare=False)
+    base_value: float = field(init=False, repr=False, compare=False)
+    """Calibrated score of the average fitting patient."""
 
     def __post_init__(self) -> None:
         reader = reader_of(self.inputs, self.required)
+        base_value = self.calibration.intercept + self.calibration.slope * self.raw_base_value
+        object.__setattr__(self, "base_value", base_value)
         object.__setattr__(self, "features", reader.features)
         object.__setattr__(self, "reader", reader)
 
@@ -79,11 +83,6 @@ class RiskModel:
             self.additive_weight * self.additive.intercept
             + self.trees_weight * self.trees.base_value
         )
-
-    @property
-    def base_value(self) -> float:
-        """Calibrated score of the average fitting patient."""
-        return self.calibration.intercept + self.calibration.slope * self.raw_base_value
 
     def vectors(self, X: Floats) -> Floats:
         """As `vector`, for many: categories that no fitting patient had become missing."""
@@ -163,7 +162,7 @@ class RiskModel:
         if self.maximum is not None and score > self.maximum:
             return Abstained(OUT_OF_DISTRIBUTION)
         if isinstance(interval, ConformalInterval):
-            lower, upper = (float(bound) for bound in interval.bounds(np.array(score)))
+            lower, upper = interval.bounds_of_one(score)
             return Answered(score, score, base, contributions, lower, upper)
         chance = probability_of_one(score)
         lower, upper = interval.bounds_of_one(chance, slope**2 * variance)

@@ -153,6 +153,16 @@ def test_a_patients_own_value_lies_inside_nine_times_of_ten_in_every_bin():
     assert (per_bin < 0.95).all()
 
 
+@LAW
+@given(st.one_of(st.sampled_from([3.0, 9.0, 0.5]), st.floats(-5, 40)))
+def test_one_number_alone_has_the_interval_it_has_in_a_batch(value):
+    """On the edges, below the smallest possible value and above the largest as well."""
+    interval = ConformalInterval(
+        np.array([3.0, 9.0]), np.array([-1.0, -2.0, -4.5]), np.array([1.0, 2.5, 6.0]), 0.0, 30.0
+    )
+    assert interval.bounds_of_one(value) == tuple(map(float, interval.bounds(np.array(value))))
+
+
 def test_long_stays_get_wider_intervals_than_short_ones():
     rng = np.random.default_rng(5)
     predicted = rng.uniform(1, 20, 2000)
