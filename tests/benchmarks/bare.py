@@ -14,12 +14,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 
+from app.deid import Deidentified
 from app.main import NO_TELEMETRY
 from app.routers.admission import Direct
 from app.schemas.assessment_request import parse_assessment_request
@@ -57,14 +56,13 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 async def create_assessment(branch_point: str, request: Request) -> Response:
     point = vocabulary.branch_points[branch_point]
     asked = parse_assessment_request(await request.body(), point, vocabulary)
-    plain: Any = SimpleNamespace(
+    plain = Deidentified(
         index_time=asked.index_time or datetime.now(UTC),
         measurements=asked.measurements,
         outcomes=asked.outcomes,
         include=asked.include,
+        unit=None,
         undeclared_unit=False,
-        protected=False,
-        episode_id=None,
     )
     intake = settle(asked.measurements, point, vocabulary.features)
     return Response(
