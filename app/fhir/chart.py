@@ -172,7 +172,7 @@ def _candidates(
 ) -> Iterator[Candidate | str]:
     kind = entry.resource["resourceType"]
     if kind == "Observation":
-        return read_observation(entry, wanted, coding)
+        return read_observation(entry, wanted, coding, index_time)
     return HISTORIES[kind](entry, coding, index_time)
 
 

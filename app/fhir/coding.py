@@ -69,12 +69,21 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LocalCode:
-    """A code of a tenant's own: what it measures, and in which unit where none is sent."""
+    """A code of a tenant's own.
+
+    Attributes
+    ----------
+    unit : str or None
+        Of a number that comes without one.
+    value : bool, number, str or None
+        The value that the code stands for as a coded answer; without it the code is the question.
+    """
 
     system: str
     code: str
     feature: str
     unit: str | None = None
+    value: bool | float | str | None = None
 
 
 class Coding:
@@ -137,7 +146,7 @@ class Coding:
             if self._systems.get(uri, name) != name:
                 raise ValueError("a URI of the product's own cannot mean another system")
             known[uri] = name
-        meanings = dict(self._meanings)
+        meanings, answers = dict(self._meanings), dict(self._answers)
         for local in codes:
             feature = vocabulary.features.get(local.feature)
             if feature is None:
@@ -145,10 +154,13 @@ class Coding:
             if local.unit not in (None, feature.unit) and local.unit not in feature.conversions:
                 raise ValueError(f"`{local.feature}` does not accept the unit `{local.unit}`")
             key = (known.get(local.system, local.system), local.code)
+            if local.value is not None:
+                answers[key] = _local_answer(local, feature, answers.get(key))
+                continue
             if meanings.get(key, Meaning(feature)).feature.name != feature.name:
                 raise ValueError(f"a code of `{local.feature}` means another feature already")
             meanings[key] = Meaning(feature, local.unit)
-        return Coding(known, self._prefixed, self.identifiers, meanings, self._answers, self._rules)
+        return Coding(known, self._prefixed, self.identifiers, meanings, answers, self._rules)
 
     def meanings(self, concept: object) -> dict[str, Meaning]:
         """The features that a CodeableConcept names, exact codes only."""
@@ -218,6 +230,16 @@ class Coding:
                 if isinstance(system, str) and isinstance(code, str) and len(code) <= LONGEST_CODE:
                     found.append((self._systems.get(system, system), code))
         return found
+
+
+def _local_answer(local: LocalCode, feature: Feature, before: Answer | None) -> Answer:
+    try:
+        take(feature, local.value)
+    except InvalidValue as error:
+        raise ValueError(str(error)) from None
+    if before is not None:
+        raise ValueError(f"a coded answer of `{local.feature}` means something already")
+    return Answer(local.value, feature, stands_alone=False)
 
 
 def _bare(code: str) -> str:

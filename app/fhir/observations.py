@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from app.fhir.bundle import Entry
@@ -14,11 +15,11 @@ from app.fhir.values import NotUsable, has_value, read_value
 USABLE = ("final", "amended", "corrected")
 PRELIMINARY = "preliminary"
 NOT_IN_DICTIONARY, NOT_FINAL = "not_in_dictionary", "not_final"
-AGE = "age"
+AGE, LATER = "age", "later_than_index_time"
 
 
 def read_observation(
-    entry: Entry, wanted: Collection[str], coding: Coding
+    entry: Entry, wanted: Collection[str], coding: Coding, index_time: datetime
 ) -> Iterator[Candidate | str]:
     """What an Observation says about wanted features; a bare string says why it was ignored."""
     resource = entry.resource
@@ -38,7 +39,8 @@ def read_observation(
                 continue
             if holder is resource and resource.get("component") and not has_value(holder):
                 continue  # a panel: its components speak
-            yield _candidate(entry, holder, meaning, span, coding, ambiguous=len(meanings) > 1)
+            several = len(meanings) > 1
+            yield _candidate(entry, holder, meaning, span, coding, index_time, ambiguous=several)
     if not known:
         yield NOT_IN_DICTIONARY
 
@@ -64,6 +66,7 @@ def _candidate(
     meaning: Meaning,
     span: Span | None,
     coding: Coding,
+    index_time: datetime,
     *,
     ambiguous: bool,
 ) -> Candidate:
@@ -78,6 +81,10 @@ def _candidate(
             value, own_unit = read_value(holder, meaning, coding)
         except NotUsable as refusal:
             return Candidate(feature, "", None, refusal.reason, span)
+        report = read_time(entry.resource.get("issued"))
+        if report is not None and report.earliest > index_time:
+            # Taken before, but nobody could have known it then.
+            return Candidate(feature, "", None, LATER, span)
         issued = reported_at(entry.resource)
         return Candidate(feature, basis_of(entry), value, None, span, issued, own_unit)
 

@@ -47,6 +47,12 @@ file, row and rule. All of it, with what each key means:
     feature = "cfs"                         # a name of the dictionary
     unit = "1"                              # where the value comes without; left out: none implied
 
+    [[tenant.code]]                         # with `value`: a coded answer to such a question
+    system = "https://north.example.org/codes"
+    code = "AP-LAP"
+    feature = "surgical_approach"
+    value = "laparoscopic"
+
 How to choose `tokens`: CDS Hooks clients make a new token for every call, so `single-use`, and a
 token that is caught cannot be used again. OAuth 2 clients (client credentials) fetch a token and
 send it until it expires, so `reusable`; replay within that time is then allowed by definition, and
@@ -98,6 +104,7 @@ _CODE = {
     "code": Key(str, required=True),
     "feature": Key(str, required=True),
     "unit": Key(str),
+    "value": Key((bool, int, float, str)),
 }
 _ISSUER = {
     "issuer": Key(str, required=True),

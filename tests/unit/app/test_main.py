@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
+from app.errors import StartRefused
 from app.main import create_app
-from app.settings import Settings
+from app.settings import Settings, load_settings
 from monitoring.keyring import throwaway_keyring
 
 PERSON = "195009072553"
@@ -24,6 +26,10 @@ def failing_app() -> FastAPI:
 
     @made.get("/fails")
     async def fails() -> None:
+        raise ValueError(PERSON)
+
+    @made.get("/fhir/fails")
+    async def fails_in_fhir() -> None:
         raise ValueError(PERSON)
 
     @made.get("/fails-halfway")
@@ -73,6 +79,14 @@ def test_a_failure_is_a_problem_with_all_headers_and_goes_no_further(
     assert (line["error"], line["level"]) == ("ValueError", "error")
 
 
+def test_a_failure_in_fhir_is_an_operation_outcome():
+    start, body = call(failing_app(), "/fhir/fails")
+    assert start["status"] == 500
+    assert dict(start["headers"])[b"content-type"] == b"application/fhir+json"
+    assert json.loads(body["body"])["issue"][0]["code"] == "exception"
+    assert PERSON not in str(body)
+
+
 def test_a_failure_in_the_middle_of_an_answer_ends_it_without_its_text(
     capsys: pytest.CaptureFixture[str],
 ):
@@ -91,3 +105,29 @@ def test_nothing_is_documented_twice_or_with_a_foreign_error_shape():
 def test_building_the_document_twice_gives_the_same():
     made = create_app(Settings(), throwaway_keyring())
     assert json.dumps(made.openapi()) == json.dumps(made.openapi())
+
+
+CERTIFIED = """
+[[tenant]]
+id = "north"
+care_units = []
+[[tenant.client_certificate]]
+subject = "CN=a"
+client = "a"
+scopes = ["assess"]
+[[tenant.code_system]]
+system = "urn:oid:1.2.752.999.1"
+is = "{meant}"
+"""
+
+
+def test_a_tenants_codes_are_checked_and_kept_apart(tmp_path: Path):
+    file = tmp_path / "tenants.toml"
+    given = {"tenants_file": file, "trusted_proxies": ("127.0.0.1",), "var_dir": tmp_path}
+    file.write_text(CERTIFIED.format(meant="icd-10"))
+    app = create_app(load_settings(**given), throwaway_keyring())
+    sent = {"coding": [{"system": "urn:oid:1.2.752.999.1", "code": "E11"}]}
+    assert app.state.risk.codings["north"].rules("condition", sent)
+    file.write_text(CERTIFIED.format(meant="icd-12"))
+    with pytest.raises(StartRefused, match="tenant north: `icd-12` is no code system"):
+        create_app(load_settings(**given), throwaway_keyring())

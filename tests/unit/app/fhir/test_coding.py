@@ -75,6 +75,21 @@ def test_a_tenants_own_code_is_read_with_the_unit_it_implies():
     assert values(chart(coded, coding=own)) == {"on_supplemental_oxygen": True}
 
 
+def test_a_tenants_own_answer_is_the_value_that_it_says():
+    codes = (
+        LocalCode(SYSTEM, "APPROACH", "surgical_approach"),
+        LocalCode(SYSTEM, "AP-LAP", "surgical_approach", value="laparoscopic"),
+    )
+    own = CODING.for_tenant({}, codes, WORDS)
+    sent = observation(
+        "x",
+        code=concept("APPROACH", SYSTEM),
+        valueCodeableConcept=concept("AP-LAP", SYSTEM),
+    )
+    read = chart(sent, coding=own, point="end-of-surgery")
+    assert values(read) == {"surgical_approach": "laparoscopic"}
+
+
 @pytest.mark.parametrize(
     ("systems", "code", "fault"),
     [
@@ -83,6 +98,8 @@ def test_a_tenants_own_code_is_read_with_the_unit_it_implies():
         ({}, LocalCode(SYSTEM, "1", "mood"), "not in the dictionary"),
         ({}, LocalCode(SYSTEM, "1", "creatinine", "stone"), "does not accept"),
         ({}, LocalCode("http://loinc.org", "2951-2", "potassium"), "another feature"),
+        ({}, LocalCode(SYSTEM, "1", "surgical_approach", value="magic"), "expects one of"),
+        ({}, LocalCode("http://snomed.info/sct", "8517006", "smoking", value="never"), "already"),
     ],
 )
 def test_what_a_tenant_must_not_say(systems: dict[str, str], code: LocalCode | None, fault: str):

@@ -92,6 +92,7 @@ SET_ASIDE: list[tuple[dict[str, Any], str]] = [
         observation(SODIUM, 139, "mmol/L", effectiveDateTime="2026-06-01T06:00:00Z"),
         "too_old",
     ),
+    (observation(SODIUM, 139, "mmol/L", issued="2026-11-21T08:00:01Z"), "later_than_index_time"),
     (
         observation(
             SODIUM,
@@ -304,6 +305,22 @@ def test_an_asa_class_says_itself_what_it_is():
         point="preoperative-clinic",
     )
     assert values(read) == {"asa_class": 3}
+
+
+@pytest.mark.parametrize(
+    ("code", "level"),
+    [
+        ("248234008", "alert"),
+        ("130987000", "confusion"),
+        ("300202002", "voice"),
+        ("450847001", "pain"),
+        ("422768004", "unresponsive"),
+    ],
+)
+def test_a_level_of_consciousness_says_itself_what_it_is(code: str, level: str):
+    answer = concept(code, "http://snomed.info/sct")
+    read = chart(observation("80288-4", valueCodeableConcept=answer), point="ward-round")
+    assert values(read) == {"consciousness_acvpu": level}
 
 
 def test_a_feature_that_the_branch_point_does_not_ask_for_is_not_read():

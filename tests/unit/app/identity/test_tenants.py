@@ -55,7 +55,11 @@ def test_the_documented_example_loads(tmp_path: Path):
     assert oauth.scopes_without_claim == frozenset()
     assert north.certificates[0].subject == "CN=integration,O=Example"
     assert dict(north.code_systems) == {"urn:oid:1.2.752.999.1": "icd-10"}
-    assert north.codes == (LocalCode("https://north.example.org/codes", "CFS", "cfs", "1"),)
+    system = "https://north.example.org/codes"
+    assert north.codes == (
+        LocalCode(system, "CFS", "cfs", "1"),
+        LocalCode(system, "AP-LAP", "surgical_approach", value="laparoscopic"),
+    )
 
 
 def test_what_is_left_out_means_all_branch_points_and_no_rate_of_its_own(tmp_path: Path):
