@@ -4,7 +4,8 @@
 before the index time, not older than the branch point allows, converted with a pocket calculator
 (creatinine x 88.4, urea nitrogen x 0.357, leukocytes x 0.001; ages from 90 are 90). `true` are the flags
 of diagnoses that had been recorded by then: the simulator dates a problem list by its latest revision,
-so most of a list is not yet known earlier in the same year.
+so most of a list is not yet known earlier in the same year. In the same way most results of a morning
+were taken before the index time and issued after it: the result of the day before is the one known.
 """
 
 from __future__ import annotations
