@@ -229,11 +229,15 @@ def workers(service: Service) -> list[psutil.Process]:
 
 def is_refused(reply: httpx.Response, status: int) -> None:
     """A problem with its status, a challenge on 401, and no hint about the token."""
-    assert (reply.status_code, reply.headers["content-type"]) == (
-        status, "application/problem+json",
-    ), reply.text  # fmt: skip
-    assert reply.json()["status"] == status
+    in_fhir = reply.url.path.startswith("/fhir/")
+    media_type = "application/fhir+json" if in_fhir else "application/problem+json"
+    assert (reply.status_code, reply.headers["content-type"]) == (status, media_type), reply.text
     assert ("www-authenticate" in reply.headers) == (status == 401)
+    if in_fhir:
+        (issue,) = reply.json()["issue"]
+        assert issue.keys() == {"severity", "code", "diagnostics"}
+        return
+    assert reply.json()["status"] == status
     assert "errors" not in reply.json()
 
 
@@ -473,6 +477,7 @@ def test_tenants_cannot_see_each_others_patients(two_workers: Guarded):
 
 
 OPERATIONS = {"/readyz", "/metrics", "/docs", "/openapi.json"}
+OPEN = {"/livez", "/fhir/metadata"}
 FILLED = {
     "branch_point": "icu-review", "assessment_id": "019a0000-0000-7000-8000-000000000000",
     "episode_id": "e1-aa", "name": "icu-review.death_180d",
@@ -492,7 +497,7 @@ def test_every_route_but_the_operators_is_closed_to_strangers(two_workers: Guard
     assert {"/livez", "/readyz", "/metrics", ICU, "/v1/outcomes"} <= {path for _, path in found}
     for method, path in [*found, ("GET", "/docs"), ("GET", "/openapi.json")]:
         reply = two_workers.ask(method=method, path=path)
-        if path in OPERATIONS | {"/livez"}:
+        if path in OPERATIONS | OPEN:
             assert reply.status_code in (200, 503), path
         else:
             is_refused(reply, 401)
@@ -502,7 +507,7 @@ def test_the_operators_routes_can_be_closed_too(strict: Guarded):
     reader = EHR.token(claims(scope="read"))
     document = strict.ask(reader, path="/openapi.json").json()
     for method, path in [*routes(document), ("GET", "/docs"), ("GET", "/openapi.json")]:
-        if path == "/livez":
+        if path in OPEN:
             assert strict.ask(path=path).status_code == 200
         else:
             is_refused(strict.ask(method=method, path=path), 401)
@@ -515,7 +520,7 @@ def test_it_documents_for_every_closed_route_how_to_get_in(two_workers: Guarded)
     document = two_workers.ask(path="/openapi.json").json()
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            closed = path.format(**FILLED) not in OPERATIONS | {"/livez"}
+            closed = path.format(**FILLED) not in OPERATIONS | OPEN
             assert ("security" in operation) == closed, path
             assert ({"401", "403", "429"} <= set(operation["responses"])) == closed, path
 
