@@ -102,13 +102,14 @@ def _plain(value: object) -> object:
 def openapi(
     write: Annotated[Path | None, typer.Option("--write", help="Folder to write into.")] = None,
 ) -> None:
-    """Print the OpenAPI document, or write it and the CapabilityStatement where they are checked in."""
+    """Print the OpenAPI document, or write it and what FHIR and CDS Hooks publish."""
+    from app.cds_hooks.discovery import discovery
     from app.fhir import capability_statement
     from app.main import create_app
     from monitoring.keyring import throwaway_keyring
 
     service = create_app(load_settings(), throwaway_keyring())
-    text = json.dumps(service.openapi(), indent=1, ensure_ascii=False) + "\n"
+    text = _pretty(service.openapi())
     if write is None:
         print(text, end="")
     else:
@@ -116,6 +117,12 @@ def openapi(
         (write / "openapi.json").write_text(text, encoding="utf-8")
         statement = json.dumps(capability_statement(service.version), indent=1) + "\n"
         (write / "capability-statement.json").write_text(statement, encoding="utf-8")
+        offered = discovery(service.state.risk.desk.services.values(), None)
+        (write / "cds-services.json").write_text(_pretty(offered), encoding="utf-8")
+
+
+def _pretty(document: object) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 @app.command()

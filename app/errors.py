@@ -24,6 +24,7 @@ TITLES = {
     406: "Not acceptable",
     408: "Request took too long",
     409: "Contradiction",
+    412: "Data missing",
     413: "Body too large",
     422: "Request not usable",
     429: "Too many requests",

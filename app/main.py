@@ -18,14 +18,19 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from app.access_log import AccessLog
+from app.cds_hooks import Agreement
+from app.cds_hooks.desk import open_desk
+from app.cds_hooks.fhir_server import Limits
 from app.deid import IdentifierFound, Pseudonymiser
 from app.errors import EXPLAINED, InputError, Problem, StartRefused
 from app.fhir import Coding, load_coding
+from app.fhir.coding import RULED
 from app.identity import REASONS, Identity, RememberJti, load_identity
 from app.logs import configure_logging
 from app.middleware import SecurityHeaders
 from app.routers import (
     assessments,
+    cds_hooks,
     declarations,
     deidentification,
     fhir,
@@ -34,9 +39,16 @@ from app.routers import (
     outcomes,
     records,
 )
-from app.routers.admission import OPERATIONS, RATE, Admission, guarded_scopes
+from app.routers.admission import DISCOVERY, OPERATIONS, RATE, Admission, guarded_scopes
 from app.routers.body import BodyReader
-from app.routers.state import FHIR_PATH, PROBLEM_JSON, State, problem_of, problem_response
+from app.routers.state import (
+    FHIR_PATH,
+    PROBLEM_JSON,
+    State,
+    problem_of,
+    problem_response,
+)
+from app.schemas.cds_documents import ReportDocument
 from app.schemas.documents import MeasuredValue
 from app.schemas.fhir_documents import OUTCOME, refusal, resource
 from app.services.parts import Parts
@@ -84,6 +96,8 @@ ROUTERS = (
     fhir.asking,
     fhir.reading,
     fhir.describing,
+    cds_hooks.offered,
+    cds_hooks.called,
     operations.liveness,
     operations.router,
 )
@@ -129,6 +143,9 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
     metrics = Metrics(vocabulary, (*REASONS, RATE))
     configure_logging(settings.log_level, lambda: metrics.tripped("log"), _names(settings))
     parts = _parts(settings, keyring, vocabulary, metrics)
+    coding = load_coding(vocabulary)
+    recorded = {kind: coding.recorded_as(kind) for kind in RULED}
+    desk = open_desk(vocabulary, recorded, Limits(settings.fhir_budget_s))
 
     async def remember_token(issuer: str, jti: str, expires_at: float) -> bool:
         # Keyed: an issuer may make its `jti` of something that could be guessed.
@@ -171,6 +188,7 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
                 with suppress(asyncio.CancelledError):
                     await task
             await identity.end()
+            await desk.servers.close()
             await parts.ledger.close()
 
     app = FastAPI(
@@ -189,12 +207,13 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
         identity,
         settings.rate_limit_per_s,
         operations=settings.operations,
+        discovery=settings.cds_discovery,
         on_refusal=metrics.refused,
     )
     bodies = BodyReader(settings.body_limit_bytes, settings.body_timeout_s)
     fhir_bodies = BodyReader(settings.fhir_body_limit_bytes, settings.body_timeout_s)
-    codings = _codings(identity, vocabulary)
-    app.state.risk = State(settings, follower, admission, bodies, fhir_bodies, codings, parts)
+    codings = _codings(identity, coding, vocabulary)
+    app.state.risk = State(settings, follower, admission, bodies, fhir_bodies, codings, parts, desk)
     for router in ROUTERS:
         # Not `include_router`: what it wraps around a route costs every request a tenth of its time.
         app.router.routes += router.routes
@@ -227,6 +246,7 @@ def _identity(
         api_keys_file=settings.api_keys,
         care_units=settings.care_units,
         branch_points=tuple(vocabulary.branch_points),
+        agreement=Agreement(fhir_servers=frozenset(s.rstrip("/") for s in settings.fhir_servers)),
         authentication=settings.authentication,
         trusted_proxies=settings.trusted_proxies,
         certificate_header=settings.certificate_header,
@@ -235,9 +255,8 @@ def _identity(
     )
 
 
-def _codings(identity: Identity, vocabulary: Vocabulary) -> dict[str, Coding]:
+def _codings(identity: Identity, own: Coding, vocabulary: Vocabulary) -> dict[str, Coding]:
     """What FHIR codes mean to each tenant."""
-    own = load_coding(vocabulary)
     found = {}
     for tenant, (systems, codes) in identity.local_codes().items():
         try:
@@ -300,7 +319,8 @@ def _document_shared_shapes(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         schema = build()
         shapes = schema["components"]["schemas"]
-        shapes.setdefault("MeasuredValue", MeasuredValue.model_json_schema())
+        for shape in (MeasuredValue, ReportDocument):
+            shapes.setdefault(shape.__name__, shape.model_json_schema())
         shapes.setdefault(OUTCOME, resource(OUTCOME))
         for name in ("HTTPValidationError", "ValidationError"):
             shapes.pop(name, None)
@@ -327,9 +347,14 @@ def _document_admission(operation: dict[str, Any], scope: str, *, fhir: bool) ->
     if scope == OPERATIONS:
         return
     operation["security"] = [{name: [scope]} for name in SECURITY_SCHEMES]
-    problem = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    told = {PROBLEM_JSON: "ProblemDocument"}
+    if scope in (DISCOVERY, cds_hooks.CDS):
+        told = {"application/json": "OperationOutcomeDocument"}
+    content = {
+        media_type: {"schema": {"$ref": f"#/components/schemas/{name}"}}
+        for media_type, name in told.items()
+    }
     for status, description in REFUSALS.items():
-        content = {PROBLEM_JSON: problem}
         operation["responses"].setdefault(
             status,
             refusal(description) if fhir else {"description": description, "content": content},

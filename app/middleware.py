@@ -59,10 +59,13 @@ class SecurityHeaders:
             log.error("request_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback
             if not started:
                 problem = Problem(500, EXPLAINED[500])
-                fhir = scope["path"].startswith("/fhir/")
+                path = scope["path"]
+                in_cds, in_fhir = path.startswith("/cds-services"), path.startswith("/fhir/")
+                told = problem_outcome(problem) if in_cds or in_fhir else problem.document()
+                media_type = FHIR_JSON if in_fhir else "application/problem+json"
                 failure = Response(
-                    orjson.dumps(problem_outcome(problem) if fhir else problem.document()),
+                    orjson.dumps(told),
                     500,
-                    media_type=FHIR_JSON if fhir else "application/problem+json",
+                    media_type="application/json" if in_cds else media_type,
                 )
                 await failure(scope, receive, send_with_headers)

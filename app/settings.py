@@ -6,8 +6,9 @@ import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -36,6 +37,15 @@ class Settings(BaseSettings):
     )
     care_units: tuple[str, ...] = Field(
         (), description="Declared care units, without a tenants file; others are not kept."
+    )
+    fhir_servers: tuple[str, ...] = Field(
+        (), description="FHIR servers CDS Hooks calls may name, without a tenants file: base URLs."
+    )
+    fhir_budget_s: float = Field(
+        2.0, gt=0, description="How long reading from a caller's FHIR server may take in all."
+    )
+    cds_discovery: Literal["cds", "open"] = Field(
+        "cds", description="Who may see GET /cds-services: the scope `cds`, or all."
     )
     database_url: SecretStr | None = Field(
         None, description="The ledger: sqlite:///FILE or postgresql://…; default: in var_dir."
@@ -97,6 +107,15 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."
     )
+
+    @field_validator("fhir_servers")
+    @classmethod
+    def _only_over_tls(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        for server in servers:
+            parts = urlsplit(server)
+            if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+                raise ValueError("must start with https://; http is for a loopback address only")
+        return servers
 
     @property
     def database(self) -> str:

@@ -17,6 +17,10 @@ from monitoring.ledger.entries import KINDS
 STATUSES = ("answered", "fallback", "abstained")
 ENTRY_KINDS = tuple(KINDS)
 TRIPWIRES = ("request", "log")
+INDICATORS = ("info", "warning", "critical", "none")
+"""How loudly a card speaks; `none` where a call was answered without a card."""
+VERDICTS = ("accepted", "overridden", "orphan")
+"""What became of a card; an orphan is a report about a card that is not known."""
 COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -101,6 +105,18 @@ class Metrics:
             ["where"],
             registry=self._registry,
         )
+        cards = Counter(
+            "risk_cards",
+            "CDS Hooks calls that were answered, by the card's indicator.",
+            ["branch_point", "indicator"],
+            registry=self._registry,
+        )
+        feedback = Counter(
+            "risk_feedback",
+            "Cards of which a client reported what became, each report once.",
+            ["branch_point", "verdict"],
+            registry=self._registry,
+        )
         # Resolved once: a label look-up costs more than the increment.
         self._entries = {kind: entries.labels(kind) for kind in ENTRY_KINDS}
         self._commits = {result: commits.labels(result) for result in ("ok", "failed")}
@@ -112,6 +128,16 @@ class Metrics:
             for outcome in point.outcomes
             for status in STATUSES
         }
+        self._cards = {
+            (name, indicator): cards.labels(name, indicator)
+            for name in vocabulary.branch_points
+            for indicator in INDICATORS
+        }
+        self._feedback = {
+            (name, verdict): feedback.labels(name, verdict)
+            for name in vocabulary.branch_points
+            for verdict in VERDICTS
+        }
         self._durations = {name: durations.labels(name) for name in vocabulary.branch_points}
 
     def assessed(
@@ -121,6 +147,14 @@ class Metrics:
         for outcome, status in statuses:
             self._assessments[branch_point, outcome, status].inc()
         self._durations[branch_point].observe(duration_s)
+
+    def card_given(self, branch_point: str, indicator: str) -> None:
+        """Count a CDS Hooks call that was answered."""
+        self._cards[branch_point, indicator].inc()
+
+    def feedback_given(self, branch_point: str, verdict: str) -> None:
+        """Count what a client reported of a card."""
+        self._feedback[branch_point, verdict].inc()
 
     def serving(self, models: Iterable[Mapping[str, str]]) -> None:
         """Show which models are served now: name, version, alias, digest each."""

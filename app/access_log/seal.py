@@ -15,11 +15,14 @@ from monitoring.keyring import ACCESS_LOG, Keyring
 from monitoring.ledger import Access as SealedAccess
 
 NONCE_BYTES = 12
-ASSESS, READ_ASSESSMENT, READ_EPISODE, RECORD_OUTCOME, READ_LOG, RELINK = ACTIONS = (
+ASSESS, READ_ASSESSMENT, READ_EPISODE, RECORD_OUTCOME, RECORD_FEEDBACK, READ_LOG, RELINK = (
+    ACTIONS
+) = (
     "assess",
     "read_assessment",
     "read_episode",
     "record_outcome",
+    "record_feedback",
     "read_access_log",
     "relink_pseudonyms",
 )

@@ -212,6 +212,12 @@ class Coding:
                 found += table.get((system, bare[:length]), ())
         return found
 
+    def recorded_as(self, kind: str) -> frozenset[str]:
+        """Names of the features that codes of a kind of resource can mean: which to ask for."""
+        return frozenset(
+            rule.feature.name for found in self._rules[kind].values() for rule in found
+        )
+
     def has_prefixes(self, concept: object) -> bool:
         """Whether a concept is coded in a system whose rules are prefixes."""
         return any(

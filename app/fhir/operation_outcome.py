@@ -19,6 +19,7 @@ ISSUE_TYPES = {
     405: "not-supported",
     408: "timeout",
     409: "conflict",
+    412: "required",
     413: "too-long",
     422: "processing",
     429: "throttled",
@@ -34,8 +35,14 @@ ISSUE_TYPE_BY_CODE = {
 _STEP = re.compile(r"/(\d+)")
 
 
-def problem_outcome(problem: Problem) -> dict[str, Any]:
+def problem_outcome(problem: Problem, *, in_parameters: bool = True) -> dict[str, Any]:
     """A problem as an OperationOutcome: an issue for each fault, or one for all of it.
+
+    Parameters
+    ----------
+    in_parameters : bool
+        Whether pointers lead into a Parameters resource. Others are no FHIRPath; the diagnostics
+        begin with them.
 
     Examples
     --------
@@ -43,20 +50,20 @@ def problem_outcome(problem: Problem) -> dict[str, Any]:
     [{'severity': 'error', 'code': 'not-found', 'diagnostics': 'No such assessment.'}]
     """
     general = ISSUE_TYPES.get(problem.status, "exception")
-    issues = [
-        {
+    issues: list[dict[str, Any]] = []
+    for error in problem.errors:
+        issue = {
             "severity": "error",
             "code": ISSUE_TYPE_BY_CODE.get(error.code, general),
             "details": {"text": error.code},
             "diagnostics": error.detail,
-            **(
-                {"expression": ["Parameters" + _STEP.sub(r"[\1]", error.pointer).replace("/", ".")]}
-                if error.pointer
-                else {}
-            ),
         }
-        for error in problem.errors
-    ]
+        if error.pointer and in_parameters:
+            path = _STEP.sub(r"[\1]", error.pointer).replace("/", ".")
+            issue["expression"] = [f"Parameters{path}"]
+        elif error.pointer:
+            issue["diagnostics"] = f"{error.pointer}: {error.detail}"
+        issues.append(issue)
     if not issues:
         issues = [{"severity": "error", "code": general, "diagnostics": problem.detail}]
     return {"resourceType": "OperationOutcome", "issue": issues}

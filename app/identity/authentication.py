@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
+from app.cds_hooks import NOTHING_AGREED, Agreement
 from app.errors import StartRefused
 from app.fhir import LocalCode
 from app.identity.api_keys import PREFIX, ApiKeys
@@ -57,6 +58,7 @@ class Identity:
         cls,
         care_units: Collection[str] = (),
         on_refusal: Callable[[str], None] = lambda _: None,
+        agreement: Agreement = NOTHING_AGREED,
     ) -> Identity:
         """Let everybody in, with every scope, as the tenant `default`.
 
@@ -68,7 +70,7 @@ class Identity:
         >>> caller.client, caller.tenant, identity.care_units(caller.tenant)
         ('open', 'default', frozenset({'ward-31'}))
         """
-        return cls(_one_tenant(care_units), None, on_refusal=on_refusal)
+        return cls(_one_tenant(care_units, agreement), None, on_refusal=on_refusal)
 
     @property
     def is_open(self) -> bool:
@@ -81,6 +83,10 @@ class Identity:
     def local_codes(self) -> dict[str, tuple[Mapping[str, str], tuple[LocalCode, ...]]]:
         """Each tenant's own names of code systems, and its own codes."""
         return {tenant.id: (tenant.code_systems, tenant.codes) for tenant in self._tenants.values()}
+
+    def cds_agreement(self, tenant: str) -> Agreement:
+        """What is agreed with a caller's tenant about CDS Hooks."""
+        return self._tenants[tenant].cds_hooks
 
     def rate_limit_per_s(self, tenant: str) -> float | None:
         """The tenant's own rate for each of its clients; None for the service's."""
@@ -215,6 +221,7 @@ def load_identity(
     api_keys_file: Path,
     care_units: Collection[str],
     branch_points: Collection[str],
+    agreement: Agreement = NOTHING_AGREED,
     authentication: Literal["auto", "open", "required"] = "auto",
     trusted_proxies: Collection[str] = (),
     certificate_header: str = CERTIFICATE_HEADER,
@@ -238,6 +245,8 @@ def load_identity(
         Declared care units of the tenant `default`.
     branch_points : collection of str
         Ids of the declared branch points.
+    agreement : Agreement
+        About CDS Hooks, with the tenant `default`.
     authentication : {"auto", "open", "required"}
         `auto` is open on a loopback address where neither file is there, else required.
     trusted_proxies : collection of str
@@ -265,10 +274,10 @@ def load_identity(
     if host_is_loopback and (
         authentication == "open" or (authentication == "auto" and nothing_declared)
     ):
-        return Identity.open(care_units, on_refusal)
+        return Identity.open(care_units, on_refusal, agreement)
     try:
         tenants = (
-            _one_tenant(care_units)
+            _one_tenant(care_units, agreement)
             if tenants_file is None
             else load_tenants(tenants_file, branch_points)
         )
@@ -288,8 +297,9 @@ def load_identity(
     return Identity(tenants, doors, certificate_header=certificate_header, on_refusal=on_refusal)
 
 
-def _one_tenant(care_units: Collection[str]) -> dict[str, Tenant]:
-    return {DEFAULT_TENANT: Tenant(DEFAULT_TENANT, frozenset(care_units))}
+def _one_tenant(care_units: Collection[str], agreement: Agreement) -> dict[str, Tenant]:
+    tenant = Tenant(DEFAULT_TENANT, frozenset(care_units), cds_hooks=agreement)
+    return {DEFAULT_TENANT: tenant}
 
 
 def _key_sources(

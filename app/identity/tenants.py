@@ -53,6 +53,12 @@ file, row and rule. All of it, with what each key means:
     feature = "surgical_approach"
     value = "laparoscopic"
 
+    [tenant.cds_hooks]                      # what is agreed about CDS Hooks; all may be left out
+    language = "sv"                         # of the cards; left out: the client's Accept-Language
+    fhir_servers = ["https://fhir.example.org/r4"]   # base URLs that a call may name as `fhirServer`
+    patient_references = true               # suggested resources name the patient by FHIR id
+    system_actions = true                   # answers also create a RiskAssessment
+
 How to choose `tokens`: CDS Hooks clients make a new token for every call, so `single-use`, and a
 token that is caught cannot be used again. OAuth 2 clients (client credentials) fetch a token and
 send it until it expires, so `reusable`; replay within that time is then allowed by definition, and
@@ -74,6 +80,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.cds_hooks import LANGUAGES, NOTHING_AGREED, Agreement
 from app.fhir import LocalCode
 from app.identity.caller import SCOPES
 from app.settings import is_loopback
@@ -97,6 +104,7 @@ _TENANT = {
     "client_certificate": Key(list),
     "code_system": Key(list),
     "code": Key(list),
+    "cds_hooks": Key(dict),
 }
 _CODE_SYSTEM = {"system": Key(str, required=True), "is": Key(str, required=True)}
 _CODE = {
@@ -105,6 +113,12 @@ _CODE = {
     "feature": Key(str, required=True),
     "unit": Key(str),
     "value": Key((bool, int, float, str)),
+}
+_CDS_HOOKS = {
+    "language": Key(str),
+    "fhir_servers": Key(list),
+    "patient_references": Key(bool),
+    "system_actions": Key(bool),
 }
 _ISSUER = {
     "issuer": Key(str, required=True),
@@ -177,6 +191,7 @@ class Tenant:
     certificates: tuple[ClientCertificate, ...] = ()
     code_systems: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     codes: tuple[LocalCode, ...] = ()
+    cds_hooks: Agreement = NOTHING_AGREED
 
 
 def load_tenants(path: Path, declared: Collection[str]) -> Mapping[str, Tenant]:
@@ -256,6 +271,32 @@ def _tenant(row: Row, declared: frozenset[str], base_url: str | None, folder: Pa
         tuple(_certificate(inner) for inner in _tables(row, "client_certificate", label)),
         MappingProxyType(_code_systems(row)),
         tuple(_code(inner) for inner in _tables(row, "code", f"{row.label} code")),
+        _agreement(
+            Row(row.file, f"{row.label} cds_hooks", row.values.get("cds_hooks", {})), base_url
+        ),
+    )
+
+
+def _agreement(row: Row, base_url: str | None) -> Agreement:
+    row.check(_CDS_HOOKS)
+    row.one_of("language", LANGUAGES)
+    servers = row.strings("fhir_servers")
+    for server in servers:
+        _address(row, "fhir_servers", server)
+        if urlsplit(server).query:
+            row.refuse("`fhir_servers` must not hold a query")
+    references = row.values.get("patient_references", False)
+    actions = row.values.get("system_actions", False)
+    if actions and not references:
+        row.refuse(
+            "`system_actions` needs `patient_references`: a RiskAssessment names its patient"
+        )
+    return Agreement(
+        language=row.values.get("language"),
+        base_url=base_url,
+        fhir_servers=frozenset(server.rstrip("/") for server in servers),
+        patient_references=references,
+        system_actions=actions,
     )
 
 

@@ -19,8 +19,11 @@ CALLER = "risk.caller"
 AUTHORIZATION, API_KEY = b"authorization", b"x-api-key"
 RATE = "rate"
 """Why a request was refused that came too soon after others."""
+OPEN = "open"
 OPERATIONS = "operations"
 """The scope of what operators ask: open, or `read`, as the settings have it."""
+DISCOVERY = "discovery"
+"""The scope of the CDS Hooks discovery: open, or `cds`, as the settings have it."""
 
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -57,6 +60,7 @@ class Admission:
         rate_per_s: float,
         *,
         operations: str,
+        discovery: str,
         on_refusal: Callable[[str], None],
     ) -> None:
         self.identity = identity
@@ -64,7 +68,7 @@ class Admission:
         self._telling = frozenset((AUTHORIZATION, API_KEY, self._certificate_header))
         self._on_refusal = on_refusal
         self._rate_per_s = rate_per_s
-        self._operations = operations
+        self._by_setting = {OPERATIONS: operations, DISCOVERY: discovery}
         self._limits: dict[str, RateLimit] = {}
 
     async def admit(self, request: Request, scope: str) -> Caller | None:
@@ -75,10 +79,9 @@ class Admission:
         Problem
             401, 403 or 429.
         """
-        if scope == OPERATIONS:
-            if self._operations == "open":
-                return None
-            scope = self._operations
+        scope = self._by_setting.get(scope, scope)
+        if scope == OPEN:
+            return None
         identity, found = self.identity, self._credentials(request)
         caller = await identity.caller(
             path=request.scope["path"],

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from fastapi import Request, Response
 
+from app.cds_hooks.desk import Desk
 from app.deid import IdentifierFound
 from app.errors import EXPLAINED, Problem
 from app.fhir import FHIR_JSON, Coding, problem_outcome
@@ -24,7 +25,7 @@ from monitoring.ledger import LedgerUnavailable
 from monitoring.metrics import Metrics
 
 PROBLEM_JSON = "application/problem+json"
-FHIR_PATH = "/fhir/"
+FHIR_PATH, CDS_PATH = "/fhir/", "/cds-services"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class State:
     fhir_bodies: BodyReader
     codings: Mapping[str, Coding]
     parts: Parts
+    desk: Desk
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -85,7 +87,9 @@ def as_json(content: Any, status: int = 200, media_type: str = "application/json
 
 def problem_response(path: str, problem: Problem) -> Response:
     """A problem as the clients of a path read it: an OperationOutcome in FHIR, else RFC 9457."""
-    if path.startswith(FHIR_PATH):
+    if path.startswith(CDS_PATH):
+        response = as_json(problem_outcome(problem, in_parameters=False), problem.status)
+    elif path.startswith(FHIR_PATH):
         response = as_json(problem_outcome(problem), problem.status, FHIR_JSON)
     else:
         response = as_json(problem.document(), problem.status, PROBLEM_JSON)

@@ -100,7 +100,7 @@ def parse_assessment_request(
     index_time = None
     if document.get("index_time") is not None:
         index_time = read_time(document["index_time"], "/index_time", faults)
-    measurements, times = _measurements(document, point, vocabulary, faults)
+    measurements, times = read_measurements(document, point, vocabulary, faults)
     request = AssessmentRequest(
         subject=names["subject"],
         episode=names["episode"],
@@ -174,12 +174,13 @@ def _choices(
     return tuple(dict.fromkeys(item for item in sent if isinstance(item, str) and item in allowed))
 
 
-def _measurements(
+def read_measurements(
     document: Mapping[str, Any],
     point: BranchPoint,
     vocabulary: Vocabulary,
     faults: list[InputError],
 ) -> tuple[tuple[Measurement, ...], dict[str, datetime]]:
+    """Take a document's `measurements` in the dictionary's terms, with the times that were sent."""
     sent = document.get("measurements")
     if not isinstance(sent, dict):
         faults.append(

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from schemathesis.checks import content_type_conformance, not_a_server_error
 
 from app.main import create_app
+from app.schemas.cds_documents import DiscoveryDocument
 from app.schemas.documents import (
     AssessmentAnswer,
     BranchPointDocument,
@@ -48,6 +49,7 @@ SHAPES = {
     "/v1/models": list[ModelDocument],
     "/v1/models/{name}": ModelDocument,
     "/v1/models/{name}/card": dict[str, Any],
+    "/cds-services": DiscoveryDocument,
 }
 PAGES = {"/metrics": "text/plain"}
 FHIR = {
@@ -134,6 +136,8 @@ def test_every_operation_says_what_it_is_for_and_what_it_answers():
         for status, response in operation["responses"].items():
             if status.startswith("4"):
                 expected = FHIR_JSON if path.startswith("/fhir/") else PROBLEM_JSON
+                if path.startswith("/cds-services"):
+                    expected = "application/json"
                 assert list(response["content"]) == [expected], (path, status)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 import socket
 import sqlite3
@@ -18,6 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.client import HTTPException, HTTPResponse
@@ -54,7 +56,7 @@ audiences = ["complication-risk"]
 jwks_file = "ehr.jwks.json"
 algorithms = ["ES256"]
 tokens = "reusable"
-scopes = ["read", "assess", "outcomes", "inspect"]
+scopes = ["read", "assess", "outcomes", "inspect", "cds"]
 """
 SETTINGS = {
     "RISK_LOG_LEVEL": "debug",
@@ -77,7 +79,7 @@ NOWHERE = (
     "/{x}",
     "/v1/{x}",
     "/v1/branch-points/{x}/{x}",
-    "/cds-services/{x}",
+    "/cds-services/{x}/{x}/{x}",
     "/fhir/{x}",
     "/console/{x}",
 )
@@ -552,6 +554,56 @@ class Walk:
             status = self.door.ask(route, "POST", route, who, as_json(report)).status
             assert status in expected, (status, expected)
 
+    # -- CDS Hooks: what an EHR sends, with identifiers wherever FHIR has room for them
+
+    def call_hooks(self, route: str, good: Mapping[str, Any]) -> None:
+        """Calls that are answered with a card, and what became of it in a user's words."""
+        plant, target = self.planter.plant, route.replace("{branch_point}", POINT)
+        for turn in range(EVERYONE):
+            body = deepcopy(dict(good))
+            subject, episode = plant("hook, identifier", clear=True), plant("hook, encounterId")
+            self.identifiers["subject"].add(subject)
+            if re.fullmatch(r"[A-Za-z0-9.-]{1,64}", episode):
+                body["context"] |= {"encounterId": episode, "userId": f"Practitioner/{episode}"}
+                self.identifiers["episode"].add(episode)
+            system = "http://electronichealth.se/identifier/personnummer"
+            patient = body["prefetch"]["patient"]
+            patient["identifier"] = [{"system": system, "value": subject}]
+            patient["name"] = [{"text": plant("hook, name")}]
+            patient["telecom"] = [{"value": plant("hook, telecom")}]
+            for observation in body["prefetch"]["vital-signs"]["entry"]:
+                observation["fullUrl"] = plant("hook, fullUrl")
+                observation["resource"] |= {
+                    "id": plant("hook, id"),
+                    "note": [{"text": plant("hook, note")}],
+                    "performer": [{"display": plant("hook, performer")}],
+                }
+                observation["resource"]["code"]["text"] = plant("hook, code.text")
+            body["prefetch"][plant("hook, key")] = {"resourceType": plant("hook, resourceType")}
+            body["extension"] = {**body["extension"], plant("hook, extension"): plant("hook, more")}
+            body["fhirServer"] = f"https://ehr.example.org/{plant('hook, fhirServer')}"
+            body["fhirAuthorization"] = {
+                "access_token": quote(plant("hook, access_token"), safe=""), "token_type": "Bearer",
+                "expires_in": 300, "scope": plant("hook, scope"), "subject": plant("hook, subject"),
+            }  # fmt: skip
+            answer = self.door.ask(route, "POST", target, self.allowed, as_json(body))
+            assert answer.status == 200, answer.body[:500]
+            self._give_feedback(f"{route}/feedback", turn, answer.json["cards"][0]["uuid"])
+
+    def _give_feedback(self, route: str, turn: int, card: str) -> None:
+        plant, target = self.planter.plant, route.replace("{branch_point}", POINT)
+        when = {"outcomeTimestamp": "2026-11-21T08:16:00Z"}
+        reason = {"code": plant("feedback, code"), "display": plant("feedback, display")}
+        comment = {"reason": reason, "userComment": plant("feedback, comment")}
+        accepted = [{"id": plant("feedback, suggestion")}]
+        reports = [
+            {"card": card, "outcome": "overridden", "overrideReason": comment, **when},
+            {"card": card, "outcome": "accepted", "acceptedSuggestions": accepted, **when},
+            {"card": plant("feedback, card"), "outcome": "overridden", **when},
+        ]
+        body = as_json({"feedback": reports[turn % 2 :]})
+        assert self.door.ask(route, "POST", target, self.allowed, body).status == 200
+
     def _person(self) -> dict[str, str]:
         """A token that names a canary as the person who asks."""
         if self.api_key is None:
@@ -621,6 +673,8 @@ class Walk:
                 self.plant_values(path, example)
             if example.get("resourceType") == "Parameters":
                 self.plant_charts(path, example)
+            if "hook" in example:
+                self.call_hooks(path, example)
         inspect = "/v1/deidentification/inspect"
         attacked = {**assessment, "subject": self.planter.plant("attacked", clear=True)}
         report = ask(
@@ -765,7 +819,9 @@ def walk(
         settings |= {"RISK_DATABASE_URL": url, "RISK_TENANTS_FILE": str(site / "tenants.toml"),
                      "RISK_API_KEYS_FILE": str(site / "api-keys.jsonl")}  # fmt: skip
         scopes = (
-            part for name in ("read", "assess", "outcomes", "inspect") for part in ("--scope", name)
+            part
+            for name in ("read", "assess", "outcomes", "inspect", "cds")
+            for part in ("--scope", name)
         )
         made.tenant, key = "north", run_command(
             "risk-serve", "keys", "create", "--name", "walk", "--tenant", "north", *scopes,
