@@ -25,6 +25,7 @@ check: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.serving
 	$(BIN)/python -m tests.benchmarks.boundary
+	$(BIN)/python -m tests.benchmarks.cds_hooks
 
 openapi: .venv/installed
 	$(BIN)/risk-serve openapi --write openapi

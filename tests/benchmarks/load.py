@@ -39,8 +39,8 @@ function done(summary, latency, requests)
   for _, thread in ipairs(threads) do refused = refused + thread:get("other_than_200") end
   local errors = summary.errors
   io.write(string.format(
-    '\\n{{"requests": %d, "duration_us": %d, "p50_us": %d, "p99_us": %d, "refused": %d, "broken": %d}}\\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), refused,
+    '\\n{{"requests": %d, "duration_us": %d, "p50_us": %d, "p95_us": %d, "p99_us": %d, "refused": %d, "broken": %d}}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(95), latency:percentile(99), refused,
     errors.connect + errors.read + errors.write + errors.timeout))
 end
 """
@@ -61,6 +61,7 @@ class Load:
     requests: int
     requests_per_s: float
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     refused: int
     broken: int
@@ -115,6 +116,7 @@ def put_under_load(
         requests=found["requests"],
         requests_per_s=found["requests"] / found["duration_us"] * 1e6,
         p50_ms=found["p50_us"] / 1e3,
+        p95_ms=found["p95_us"] / 1e3,
         p99_ms=found["p99_us"] / 1e3,
         refused=found["refused"],
         broken=found["broken"],
