@@ -27,7 +27,7 @@ from app.fhir import Coding, load_coding
 from app.fhir.coding import RULED
 from app.identity import REASONS, Identity, RememberJti, load_identity
 from app.logs import configure_logging
-from app.middleware import SecurityHeaders
+from app.middleware import OnlyOverTls, SecurityHeaders, trusted_networks
 from app.routers import (
     assessments,
     cds_hooks,
@@ -225,6 +225,8 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "X-API-Key"],
             max_age=600,
         )
+    if settings.tls == "required":
+        app.add_middleware(OnlyOverTls, proxies=trusted_networks(settings.trusted_proxies))
     app.add_middleware(SecurityHeaders)
     for kind in (Problem, LedgerUnavailable, IdentifierFound):
         app.add_exception_handler(kind, _problem)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
 import orjson
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import EXPLAINED, Problem
+from app.errors import EXPLAINED, Problem, StartRefused
 from app.fhir import FHIR_JSON, problem_outcome
 
 log = structlog.get_logger()
@@ -25,6 +28,62 @@ SECURITY_HEADERS = {
 RAW_HEADERS = tuple(
     (name.encode("latin-1"), value.encode("latin-1")) for name, value in SECURITY_HEADERS.items()
 )
+
+
+Network = IPv4Network | IPv6Network
+PROBES = ("/livez", "/readyz")
+FORWARDED_PROTOCOL = b"x-forwarded-proto"
+
+
+class OnlyOverTls:
+    """Refuse what did not come over TLS all the way; added where the settings ask for it.
+
+    TLS ends at a proxy, so what counts is `X-Forwarded-Proto: https` on a connection of a proxy that
+    the operator trusts. Probes are let through: they come from within and ask for nothing.
+
+    Parameters
+    ----------
+    proxies : collection of networks
+        See `trusted_networks`.
+    """
+
+    def __init__(self, app: ASGIApp, proxies: Collection[Network]) -> None:
+        self._app = app
+        self._proxies = proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in PROBES or self._came_over_tls(scope):
+            await self._app(scope, receive, send)
+        else:
+            problem = Problem(403, "Only over TLS.")
+            await _refusal(scope["path"], problem)(scope, receive, send)
+
+    def _came_over_tls(self, scope: Scope) -> bool:
+        said = [value for name, value in scope["headers"] if name == FORWARDED_PROTOCOL]
+        if said != [b"https"] or not scope.get("client"):
+            return False
+        try:
+            peer = ip_address(scope["client"][0])
+        except ValueError:
+            return False
+        return any(peer in proxy for proxy in self._proxies)
+
+
+def trusted_networks(proxies: Collection[str]) -> tuple[Network, ...]:
+    """The networks whose word is taken for TLS.
+
+    Raises
+    ------
+    StartRefused
+        When there is none: then every request would be refused.
+    """
+    try:
+        found = tuple(ip_network(proxy, strict=False) for proxy in proxies)
+    except ValueError:
+        raise StartRefused("RISK_TRUSTED_PROXIES must hold addresses or networks") from None
+    if not found:
+        raise StartRefused("RISK_TLS is `required`, and no proxy is trusted to say so")
+    return found
 
 
 class SecurityHeaders:
@@ -58,14 +117,16 @@ class SecurityHeaders:
         except Exception as error:
             log.error("request_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback
             if not started:
-                problem = Problem(500, EXPLAINED[500])
-                path = scope["path"]
-                in_cds, in_fhir = path.startswith("/cds-services"), path.startswith("/fhir/")
-                told = problem_outcome(problem) if in_cds or in_fhir else problem.document()
-                media_type = FHIR_JSON if in_fhir else "application/problem+json"
-                failure = Response(
-                    orjson.dumps(told),
-                    500,
-                    media_type="application/json" if in_cds else media_type,
-                )
+                failure = _refusal(scope["path"], Problem(500, EXPLAINED[500]))
                 await failure(scope, receive, send_with_headers)
+
+
+def _refusal(path: str, problem: Problem) -> Response:
+    """A problem as the clients of a path read it; the routers are not reached, or have failed."""
+    if path.startswith("/cds-services"):
+        told, media_type = problem_outcome(problem, in_parameters=False), "application/json"
+    elif path.startswith("/fhir/"):
+        told, media_type = problem_outcome(problem), FHIR_JSON
+    else:
+        told, media_type = problem.document(), "application/problem+json"
+    return Response(orjson.dumps(told), problem.status, media_type=media_type)

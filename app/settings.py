@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses whose client-certificate header is believed."
     )
+    tls: Literal["any", "required"] = Field(
+        "any", description="required: only what a trusted proxy says came over https is answered."
+    )
     certificate_header: str = Field(
         "x-client-certificate-subject", description="Where a proxy puts a certificate's subject."
     )

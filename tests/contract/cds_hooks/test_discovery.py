@@ -79,6 +79,36 @@ def test_a3_a_fhir_server_without_tls_is_refused_before_the_service_starts(
             pass
 
 
+def test_a3_where_tls_is_required_plain_http_is_refused(trained: Path, tmp_path: Path):
+    settings = {"RISK_TLS": "required", "RISK_TRUSTED_PROXIES": '["127.0.0.0/8"]'}
+    with (
+        running_service(trained, tmp_path / "log", settings, until=None) as service,
+        service.client() as client,
+    ):
+        ehr = Ehr(client)
+        for answer in (ehr.ask("GET", "/cds-services"), ehr.call(hook_call())):
+            assert answer.status_code == 403
+        assert ehr.ask("GET", "/cds-services", x_forwarded_proto="http").status_code == 403
+        assert ehr.ask("GET", "/cds-services", x_forwarded_proto="https").status_code == 200
+        assert client.get("/v1/features").status_code == 403
+        assert client.get("/livez").status_code == 200
+    with (
+        pytest.raises(AssertionError, match="no proxy is trusted"),
+        running_service(trained, tmp_path / "log", {"RISK_TLS": "required"}),
+    ):
+        pass
+
+
+def test_a3_a_stranger_cannot_say_that_it_came_over_tls(trained: Path, tmp_path: Path):
+    settings = {"RISK_TLS": "required", "RISK_TRUSTED_PROXIES": '["10.0.0.5"]'}
+    with (
+        running_service(trained, tmp_path / "log", settings, until=None) as service,
+        service.client() as client,
+    ):
+        answer = Ehr(client).ask("GET", "/cds-services", x_forwarded_proto="https")
+        assert answer.status_code == 403
+
+
 @pytest.mark.parametrize(
     "body",
     [
