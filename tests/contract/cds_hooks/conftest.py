@@ -28,7 +28,7 @@ audience_is_url = true
 jwks_file = "north.json"
 algorithms = ["ES384"]
 tokens = "single-use"
-scopes = ["cds", "read"]
+scopes = ["cds", "read", "assess"]
 scopes_without_claim = ["cds"]
 longest_life_s = 300
 [tenant.cds_hooks]

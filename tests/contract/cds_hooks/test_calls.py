@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -19,9 +21,11 @@ from tests.lib.fhir_server import TOKEN, FhirServer
 from tests.lib.hooks import (
     CHART,
     ICU,
+    INDEX_TIME,
     KEYS,
     LABORATORY,
     PATIENT,
+    PERSONNUMMER,
     VITAL_SIGNS,
     Ehr,
     Json,
@@ -226,18 +230,49 @@ def test_d10_prefetch_and_fhir_server_give_the_same_probability(ehr: Ehr, fhir: 
     assert prefetched["detail"] == read["detail"]
 
 
+def test_d10_rest_gives_the_same_probability_and_pseudonym(ehr: Ehr, house):
+    """The chart of the tests in the dictionary's words; born 1955-03-02, so 71 at the index time."""
+    taken = {"time": "2026-11-21T06:00:00Z"}
+    path = f"/v1/branch-points/{ICU}/assessments"
+    sent = {
+        "subject": PERSONNUMMER,
+        "episode": CONTEXT["encounterId"],
+        "index_time": INDEX_TIME,
+        "measurements": {
+            "age": 71,
+            "sex": "male",
+            "heart_rate": {"value": 104, "unit": "/min", **taken},
+            "map": {"value": 72, "unit": "mm[Hg]", **taken},
+            "resp_rate": {"value": 24, "unit": "/min", **taken},
+            "temperature": {"value": 38.1, "unit": "Cel", **taken},
+            "creatinine": {"value": 124, "unit": "umol/L", **taken},
+            "sodium": {"value": 139, "unit": "mmol/L", **taken},
+        },
+    }
+    bearer = {"authorization": f"Bearer {token_for(ehr, path, 'assess')}"}
+    rest = ehr.http.post(path, json=sent, headers=bearer).json()
+    card = ehr.card(hook_call())
+    assert stored(ehr, card) == rest["outcomes"]
+    with closing(sqlite3.connect(house.folder / "log-ledger.db")) as database:
+        query = (
+            "SELECT DISTINCT subject_id, episode_id FROM assessments WHERE assessment_id IN (?, ?)"
+        )
+        (same,) = database.execute(query, (card["uuid"], rest["assessment_id"])).fetchall()
+    assert all(same)
+
+
 def stored(ehr: Ehr, card: Json) -> list[Json]:
     """The outcomes of the answer that a card tells of, as REST gives them."""
     path = f"/v1/assessments/{card['uuid']}"
-    answer = ehr.http.get(path, headers={"authorization": f"Bearer {reader(ehr, path)}"})
+    answer = ehr.http.get(path, headers={"authorization": f"Bearer {token_for(ehr, path, 'read')}"})
     assert answer.status_code == 200
     outcomes: list[Json] = answer.json()["outcomes"]
     return outcomes
 
 
-def reader(ehr: Ehr, path: str) -> str:
+def token_for(ehr: Ehr, path: str, scope: str) -> str:
     assert ehr.key is not None
-    said = claims(iss=ehr.issuer, aud=BASE_URL + path, client_id=None, scope="read")
+    said = claims(iss=ehr.issuer, aud=BASE_URL + path, client_id=None, scope=scope)
     return ehr.key.token(said)
 
 
