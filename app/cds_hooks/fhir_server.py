@@ -25,6 +25,7 @@ import orjson
 
 from app.cds_hooks.hook_request import FhirAccess
 from app.cds_hooks.prefetched import UNANSWERED, Prefetched, look_at
+from app.schemas.strict_json import too_many_parts
 
 MOST_PAGES = 20
 ACCEPT = "application/fhir+json"
@@ -116,6 +117,8 @@ class FhirServers:
                     body += chunk
                     if len(body) > self._limits.largest_bytes:
                         return failed
+            if too_many_parts(bytes(body)):
+                return failed
             document = orjson.loads(bytes(body))
         except (httpx.HTTPError, httpx.InvalidURL, orjson.JSONDecodeError):
             return failed

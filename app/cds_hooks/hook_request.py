@@ -23,11 +23,12 @@ from app.cds_hooks.discovery import CdsService
 from app.cds_hooks.hooks import TYPES, ContextField
 from app.errors import InputError, Problem
 from app.schemas.assessment_request import MOST_FAULTS, read_measurements, read_time
+from app.schemas.strict_json import MOST_PARTS, too_many_parts
 from models.vocabulary import Measurement, Vocabulary
 
 INDEX_TIME = "se.complication-risk.index-time"
 """Extension: assess as of this time instead of now, for tests and for looking back."""
-MEASUREMENTS = "measurements"
+MEASUREMENTS, DRAFT_ORDERS = "measurements", "draftOrders"
 UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
 USER = re.compile(
@@ -60,6 +61,8 @@ class HookRequest:
         Text fields of the hook's context, by name: what templates are filled with.
     prefetch : mapping
         Key to what was sent under it; a key that was not sent is absent.
+    drafts : mapping or None
+        The Bundle of orders that are not signed yet: an operation may be planned among them.
     measurements, times : tuple of Measurement, mapping
         What one of our own hooks carries beside FHIR resources.
     notes : tuple of str
@@ -74,6 +77,7 @@ class HookRequest:
     prefetch: Mapping[str, Any] = field(repr=False)
     access: FhirAccess | None
     index_time: datetime | None
+    drafts: Mapping[str, Any] | None = field(default=None, repr=False)
     measurements: tuple[Measurement, ...] = field(default=(), repr=False)
     times: Mapping[str, datetime] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
@@ -120,6 +124,8 @@ def parse_hook_request(body: bytes, service: CdsService, vocabulary: Vocabulary)
     if isinstance(extension, dict) and extension.get(INDEX_TIME) is not None:
         index_time = read_time(extension[INDEX_TIME], "/extension/index-time", faults)
     measurements, times = _measurements(context, service, vocabulary, faults)
+    known = {declared.field for declared in service.hook.context}
+    drafts = context.get(DRAFT_ORDERS) if DRAFT_ORDERS in known else None
     refuse(faults)
     return HookRequest(
         hook_instance=instance,
@@ -130,6 +136,7 @@ def parse_hook_request(body: bytes, service: CdsService, vocabulary: Vocabulary)
         prefetch=MappingProxyType(prefetch or {}),
         access=access,
         index_time=index_time,
+        drafts=drafts,
         measurements=measurements,
         times=MappingProxyType(times),
         notes=tuple(notes),
@@ -142,8 +149,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
     Raises
     ------
     Problem
-        400.
+        400; 413 when it has too many parts.
     """
+    if too_many_parts(body):
+        raise Problem(413, f"The body has more than {MOST_PARTS} objects and lists.")
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -226,7 +235,7 @@ def _measurements(
 
 def _see_selections(context: Mapping[str, Any], notes: list[str]) -> None:
     """A selection that no draft order has is tolerated and noted."""
-    selections, orders = context.get("selections"), context.get("draftOrders")
+    selections, orders = context.get("selections"), context.get(DRAFT_ORDERS)
     if not isinstance(selections, list) or not isinstance(orders, dict):
         return
     entries = orders.get("entry")

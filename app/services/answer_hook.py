@@ -121,9 +121,12 @@ async def answer_hook(
     point = service.point
     gathered = await _gather(request, service, agreement, desk)
     index_time = request.index_time or datetime.now(UTC).replace(microsecond=0)
+    resources = gathered.resources
+    if request.drafts is not None:
+        resources.append(request.drafts)
     read = partial(
         read_chart,
-        gathered.resources,
+        resources,
         patient=request.patient_id,
         point=point,
         vocabulary=parts.vocabulary,
@@ -136,13 +139,13 @@ async def answer_hook(
         return {"cards": []}
     asked = assessment_request(
         chart,
-        subject=subject_of(gathered.resources, patient=request.patient_id, coding=coding),
+        subject=subject_of(resources, patient=request.patient_id, coding=coding),
         episode=request.encounter_id,
         unit=None,
         index_time=index_time,
         outcomes=(),
         include=(),
-        protected_identity=_is_protected(gathered.resources),
+        protected_identity=_is_protected(resources),
     )
     if request.measurements:
         asked = _with_measurements(asked, request)

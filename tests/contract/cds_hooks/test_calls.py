@@ -452,6 +452,10 @@ def test_e5_each_refusal_has_its_status(ehr: Ehr, southern: Ehr, http: httpx.Cli
     assert ehr.call(orjson.dumps(large)).status_code == 413
 
 
+def test_e5_a_body_of_too_many_parts_is_413(ehr: Ehr):
+    assert ehr.call(b'{"hook": [' + b"{}," * 1_000_001 + b"0]}").status_code == 413
+
+
 def test_e6_a_412_names_keys_inputs_and_outcomes(ehr: Ehr):
     answer = ehr.call(hook_call(prefetch=without(prefetch(), "vital-signs")))
     assert answer.status_code == 412
@@ -523,6 +527,31 @@ def test_k_table_each_standard_hook_has_the_fields_of_the_library():
         assert hook is not None
         assert {field.field for field in hook.context if field.required} == required
         assert hook.tokens == tokens
+
+
+@pytest.mark.parametrize(("whose", "read"), [("Patient/1", True), ("Patient/2", False)])
+def test_an_operation_among_the_draft_orders_is_read(ehr: Ehr, house, whose: str, read: bool):
+    """KVÅ NFB is replacement of the hip joint (app/fhir/coding.toml); not another patient's."""
+    planned = {
+        "resourceType": "ServiceRequest",
+        "id": "s1",
+        "status": "draft",
+        "intent": "order",
+        "authoredOn": "2026-11-21T07:55:00Z",
+        "code": {"coding": [{"system": "urn:oid:1.2.752.116.1.3.2.1.4", "code": "NFB49"}]},
+        "subject": {"reference": whose},
+    }
+    context = {**CONTEXT, "draftOrders": bundle(planned)}
+    keys = dict.fromkeys((*KEYS[:1], *KEYS[2:])) | {"patient": PATIENT}
+    call = hook_call(hook="order-sign", context=context, prefetch=keys)
+    assert ehr.call(call, "preoperative-clinic").status_code == 200
+    with closing(sqlite3.connect(house.folder / "log-ledger.db")) as database:
+        query = "SELECT inputs FROM assessments WHERE branch_point = ? ORDER BY seq DESC LIMIT 1"
+        ((inputs,),) = database.execute(query, ("preoperative-clinic",))
+    stored_inputs = orjson.loads(inputs)
+    assert stored_inputs["age"] == {"value": 71.0}
+    group = stored_inputs.get("procedure_group")
+    assert group == ({"value": "hip_replacement"} if read else None)
 
 
 def test_calls_at_the_same_time_do_not_mix_patients(ehr: Ehr):
