@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cds_hooks import Agreement
 from app.fhir import LocalCode
 from app.identity import tenants as documented
 from app.identity.tenants import load_tenants
@@ -149,3 +150,51 @@ def test_plain_http_is_for_this_machine(tmp_path: Path):
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(ContentInvalid, match=r"tenants\.toml: file: cannot be read"):
         load_tenants(tmp_path / "tenants.toml", DECLARED)
+
+
+# ---------------------------------------------------------------- what is agreed about CDS Hooks
+
+
+def agreement(folder: Path, table: str) -> Agreement:
+    file = folder / "tenants.toml"
+    file.write_text(
+        'base_url = "https://risk.example.org/"\n[[tenant]]\nid = "north"\ncare_units = []\n'
+        + table
+    )
+    return load_tenants(file, ["icu-review"])["north"].cds_hooks
+
+
+def test_without_a_table_nothing_is_agreed_but_how_the_service_is_reached(tmp_path: Path):
+    assert agreement(tmp_path, "") == Agreement(base_url="https://risk.example.org")
+
+
+def test_what_is_agreed_about_cds_hooks_is_read(tmp_path: Path):
+    table = """[tenant.cds_hooks]
+language = "sv"
+fhir_servers = ["https://fhir.example.org/r4/", "http://127.0.0.1:8080/r4"]
+patient_references = true
+system_actions = true
+"""
+    assert agreement(tmp_path, table) == Agreement(
+        language="sv",
+        base_url="https://risk.example.org",
+        fhir_servers=frozenset({"https://fhir.example.org/r4", "http://127.0.0.1:8080/r4"}),
+        patient_references=True,
+        system_actions=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ('language = "de"', "one of en, sv"),
+        ('fhir_servers = ["http://fhir.example.org/r4"]', "must be https"),
+        ('fhir_servers = ["https://user@fhir.example.org/r4"]', "neither a user"),
+        ('fhir_servers = ["https://fhir.example.org/r4?a=1"]', "must not hold a query"),
+        ("system_actions = true", "needs `patient_references`"),
+        ("cards = true", "unknown key"),
+    ],
+)
+def test_what_cannot_be_agreed_is_refused(tmp_path: Path, line: str, rule: str):
+    with pytest.raises(ContentInvalid, match=rule):
+        agreement(tmp_path, f"[tenant.cds_hooks]\n{line}\n")
