@@ -48,9 +48,9 @@ from app.routers.state import (
     problem_of,
     problem_response,
 )
-from app.schemas.cds_documents import ReportDocument
 from app.schemas.documents import MeasuredValue
-from app.schemas.fhir_documents import OUTCOME, refusal, resource
+from app.schemas.documents.cds_hooks import ReportDocument
+from app.schemas.documents.fhir import OUTCOME, refusal, resource
 from app.services.parts import Parts
 from app.serving.follower import Follower
 from app.serving.memory import settle_memory

@@ -28,7 +28,7 @@ from app.cds_hooks.agreement import Agreement
 from app.cds_hooks.wording import OverrideReason, Words
 from models.tripwire import find_identifiers
 from models.vocabulary import BranchPoint, Vocabulary
-from models.vocabulary.branch_points import BAND_NAMES
+from models.vocabulary.bands import BAND_NAMES
 
 LONGEST_SUMMARY = 139
 MOST_REASONS = 5

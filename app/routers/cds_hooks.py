@@ -15,7 +15,7 @@ from app.errors import Problem
 from app.identity import Caller
 from app.routers.admission import CALLER, DISCOVERY, caller_of, guarded
 from app.routers.state import State, as_json, state_of
-from app.schemas.cds_documents import (
+from app.schemas.documents.cds_hooks import (
     CardsDocument,
     DiscoveryDocument,
     FeedbackAnswer,

@@ -21,7 +21,7 @@ from app.fhir import (
 from app.identity import Caller
 from app.routers.admission import Direct, caller_of, guarded
 from app.routers.state import State, as_json, state_of
-from app.schemas.fhir_documents import (
+from app.schemas.documents.fhir import (
     PROBLEMS,
     assess_operation,
     resource_response,

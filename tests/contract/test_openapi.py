@@ -16,7 +16,6 @@ from pydantic import TypeAdapter
 from schemathesis.checks import content_type_conformance, not_a_server_error
 
 from app.main import create_app
-from app.schemas.cds_documents import DiscoveryDocument
 from app.schemas.documents import (
     AssessmentAnswer,
     BranchPointDocument,
@@ -27,6 +26,7 @@ from app.schemas.documents import (
     ProblemDocument,
     ReadinessDocument,
 )
+from app.schemas.documents.cds_hooks import DiscoveryDocument
 from app.settings import load_settings
 from monitoring.keyring import throwaway_keyring
 from tests.lib.properties import LAW

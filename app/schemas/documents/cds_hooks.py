@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.schemas.documents import Document
+from app.schemas.documents.shape import Document
 
 
 class Open(BaseModel):
