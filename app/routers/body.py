@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from app.errors import Problem
 
@@ -42,22 +43,28 @@ class BodyReader:
         Problem
             413 over the limit; 408 when it takes too long; 400 when empty.
         """
-        declared = request.headers.get("content-length")
-        if declared is not None and declared.isdigit() and int(declared) > self._limit:
-            raise self._too_large()
+        for name, value in request.scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > self._limit:
+                raise self._too_large()
         body = await self._in_time(self._collect(request))
         if not body:
             raise Problem(400, "The body is empty; a JSON text was expected.")
         return body
 
     async def _collect(self, request: Request) -> bytes:
-        chunks, size = [], 0
-        async for chunk in request.stream():
-            chunks.append(chunk)
+        receive, size = request.receive, 0
+        chunks: list[bytes] = []
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk: bytes = message.get("body", b"")
             size += len(chunk)
             if size > self._limit:
                 raise self._too_large()
-        return b"".join(chunks)
+            if not message.get("more_body", False):
+                return b"".join((*chunks, chunk)) if chunks else chunk
+            chunks.append(chunk)
 
     async def _in_time(self, reading: Coroutine[Any, Any, bytes]) -> bytes:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
