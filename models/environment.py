@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""What tells numerical libraries how many threads to take; read when they are first imported."""
+
 
 @contextmanager
 def environment_kept(names: Sequence[str]) -> Iterator[None]:

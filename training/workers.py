@@ -23,7 +23,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from models.environment import environment_kept
+from models.environment import THREADS, environment_kept
 from models.errors import BundleRefused
 from models.vocabulary import Vocabulary, load_vocabulary
 from training.cohort import Cohort, Readable, load_cohort
@@ -31,7 +31,6 @@ from training.errors import CohortTooSmall
 from training.pipeline import Prepared, prepare_outcome
 from training.sources.source import Source
 
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 # How often progress is looked at while nothing is finished.
 LOOK_S = 0.2
 

@@ -8,6 +8,7 @@ import signal
 from contextlib import suppress
 
 from app.settings import Settings
+from models.environment import THREADS
 
 LOOK_FOR_PARENT_S = 1.0
 
@@ -25,6 +26,11 @@ def serve(settings: Settings, *, supervisor: int | None) -> None:
     StartRefused
         When the service must not start like this.
     """
+    # A patient's products are small: a second thread would do little of them, and wait for its turn
+    # where the ledger's process and other workers want the core.
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+
     from app.logs import configure_logging
     from app.main import create_app, prepare
     from app.supervisor import supervise

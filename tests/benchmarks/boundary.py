@@ -34,6 +34,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from models.environment import THREADS
 from tests.benchmarks.failure import BenchmarkFailed
 from tests.benchmarks.load import Load, put_under_load
 from tests.benchmarks.patient import ASSESSMENTS, read_row
@@ -166,6 +167,7 @@ def _candidates(folder: Path, postgres: str) -> tuple[list[Candidate], dict[str,
             *("--no-access-log", "--no-server-header", "--no-date-header"),
         ),
         "/readyz",
+        settings=tuple(dict.fromkeys(THREADS, "1").items()),  # as the service has it
     )
     guarded = {"RISK_TENANTS_FILE": str(tenants)}
     kinds = [
