@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from app.commands import keys
+from app.commands import file_drop, keys
 from app.commands.access_log import access_log
 from app.commands.inspect_deid import inspect_deid
 from app.commands.relink import relink
@@ -34,6 +34,7 @@ app.add_typer(keys.app, name="keys")
 keys.app.command()(relink)
 app.command()(access_log)
 app.command()(inspect_deid)
+app.command("score-file")(file_drop.score)
 tell = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]

@@ -87,7 +87,19 @@ def parse_assessment_request(
     Problem
         400 when it is not JSON; 422 with all faults when it cannot be used.
     """
-    document = parse_json(body)
+    return read_assessment_request(parse_json(body), point, vocabulary)
+
+
+def read_assessment_request(
+    document: Any, point: BranchPoint, vocabulary: Vocabulary
+) -> AssessmentRequest:
+    """Check one request that is no longer, or never was, JSON text.
+
+    Raises
+    ------
+    Problem
+        422 with all faults when it cannot be used.
+    """
     faults: list[InputError] = []
     if not isinstance(document, dict):
         faults.append(InputError("", "invalid_value", "expects a JSON object"))

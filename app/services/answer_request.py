@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -48,8 +48,17 @@ def begin_answer(
     actor: Actor,
     care_units: Collection[str],
     parts: Parts,
+    identify: Callable[[int], str] = new_identifier,
+    look: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> Given:
     """Work out an answer and hand it to the ledger.
+
+    Parameters
+    ----------
+    identify : callable
+        Makes the assessment's identifier of the time it is recorded at (microseconds).
+    look : callable
+        Shown the answer before it is bytes, for who counts; it is not durable then.
 
     Raises
     ------
@@ -73,8 +82,9 @@ def begin_answer(
     except IdentifierFound:
         parts.metrics.tripped("request")
         raise
-    assessment_id = new_identifier(now_us)
+    assessment_id = identify(now_us)
     document = assess(clean, intake, point, parts.vocabulary, parts.slot.models, assessment_id)
+    look(document)
     body = orjson.dumps(document)
     outcomes = document["outcomes"]
     digests = {

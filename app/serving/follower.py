@@ -12,7 +12,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +56,9 @@ class Follower:
         Where bundles and the list of the last good champions are kept.
     failed : callable
         Called once for every version that could not be loaded.
+    only : collection of str, optional
+        Names of registered models to follow; all that can exist when left out. Who follows some
+        only leaves the list of the last good champions to who follows all.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class Follower:
         timeout_s: float,
         failed: Callable[[], None],
         changed: Callable[[Mapping[str, ServedModel]], None],
+        only: Collection[str] | None = None,
     ) -> None:
+        self._only = only
         self.state = FollowerState()
         self._slot = slot
         self._vocabulary = vocabulary
@@ -124,7 +129,8 @@ class Follower:
         child = self._child
         if child.stdin is None or child.stdout is None:  # pragma: no cover - both are piped
             raise RegistryUnreachable("the registry's process has no pipes")
-        child.stdin.write(json.dumps(self._vocabulary.model_names()).encode() + b"\n")
+        names = [n for n in self._vocabulary.model_names() if self._only is None or n in self._only]
+        child.stdin.write(json.dumps(names).encode() + b"\n")
         await child.stdin.drain()
         return _champions(await child.stdout.readline())
 
@@ -155,7 +161,7 @@ class Follower:
             self._changed(self._slot.models)
         self.state.refused = refused
         self.state.champions = tuple(sorted(names))
-        if moved:
+        if moved and self._only is None:
             await asyncio.to_thread(self._remember)
 
     def _load_one(self, champion: Mapping[str, Any]) -> ServedModel:
@@ -190,9 +196,14 @@ class Follower:
     def _last_good(self) -> Sequence[Mapping[str, Any]]:
         try:
             found = json.loads((self._cache / INDEX).read_text())
-            return [{key: item[key] for key in REMEMBERED} for item in found]
+            known = [{key: item[key] for key in REMEMBERED} for item in found]
+            return [item for item in known if self._only is None or item["name"] in self._only]
         except (OSError, ValueError, TypeError, KeyError):
             return ()
+
+    async def close(self) -> None:
+        """End the registry's process; for who followed once and not on and on."""
+        await self._end_child()
 
     async def _end_child(self) -> None:
         child, self._child = self._child, None

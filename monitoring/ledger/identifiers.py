@@ -14,15 +14,20 @@ UUID_7 = re.compile(
 )
 
 
-def new_identifier(recorded_at_us: int) -> str:
+def new_identifier(recorded_at_us: int, random: bytes | None = None) -> str:
     """Make an identifier for a row recorded at this time (RFC 9562, section 5.7).
+
+    Parameters
+    ----------
+    random : bytes, optional
+        Ten bytes in the place of fresh random ones, from who must find the same identifier again.
 
     Examples
     --------
     >>> new_identifier(1_645_557_742_000_000)[:15]
     '017f22e2-79b0-7'
     """
-    value = recorded_at_us // 1000 << 80 | int.from_bytes(os.urandom(10), "big")
+    value = recorded_at_us // 1000 << 80 | int.from_bytes(random or os.urandom(10), "big")
     value = value & ~(0xF000 << 64 | 0xC000 << 48) | 0x7000 << 64 | 0x8000 << 48
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -65,6 +65,9 @@ class Ledger:
         How long one may wait before it is refused.
     observe : callable
         Told of every commit.
+    held : tuple of int
+        File descriptors that the process that writes keeps open: a lock on one of them lasts until
+        nothing can be written any more, even when this process is killed.
     """
 
     def __init__(
@@ -75,11 +78,14 @@ class Ledger:
         bound: int = 1024,
         patience_s: float = 5.0,
         observe: Callable[[Commitment], None] = lambda _: None,
+        held: tuple[int, ...] = (),
     ) -> None:
         self._url, self._keys = url, keys
         self._reads = open_engine(url, writes=False, patience_s=patience_s)
         self._lines, self._patience_s = Lines(self._reads), patience_s
-        self._writer = Writer(url, keys, bound=bound, patience_s=patience_s, observe=observe)
+        self._writer = Writer(
+            url, keys, bound=bound, patience_s=patience_s, observe=observe, held=held
+        )
 
     def prepare(self) -> None:
         """Make the tables in an empty database, otherwise see that schema and keys fit.

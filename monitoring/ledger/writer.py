@@ -70,6 +70,8 @@ class Writer:
         How long one may wait before it is refused.
     observe : callable
         Told of every attempt to commit.
+    held : tuple of int
+        File descriptors that the scribe keeps open as long as it lives.
 
     Attributes
     ----------
@@ -87,7 +89,9 @@ class Writer:
         bound: int,
         patience_s: float,
         observe: Callable[[Commitment], None],
+        held: tuple[int, ...] = (),
     ) -> None:
+        self._held = held
         self._configuration = (url, str(keys), patience_s)
         self._bound = bound
         self._patience_s = patience_s
@@ -189,6 +193,7 @@ class Writer:
                 _, scribe = await loop.subprocess_exec(
                     lambda: _Scribe(hear), sys.executable, "-m", "monitoring.ledger.scribe",
                     stderr=asyncio.subprocess.DEVNULL,  # a driver's words can hold what it was given
+                    pass_fds=self._held,
                 )  # fmt: skip
                 self._scribe = scribe
                 scribe.tell(self._configuration)

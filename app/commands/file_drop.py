@@ -1,0 +1,146 @@
+"""`risk-serve score-file`, `watch-folder` and `map`: files in, answers out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from app.commands.access_log import Operator, this_operator
+from app.errors import InputError
+from app.file_drop import FileRefused, Wanted, open_installation, score_file
+from app.file_drop.worker import cores
+from app.identity.caller import DEFAULT_TENANT
+from app.logs import configure_logging
+from app.schemas.assessment_request import read_time
+from app.settings import load_settings
+
+NOT_ALL_ANSWERED = 2
+tell = Console(stderr=True)
+
+BranchPointName = Annotated[
+    str, typer.Option("--branch-point", help="Where in the pathway it is asked.")
+]
+MappingFile = Annotated[
+    Path | None,
+    typer.Option("--mapping", help="Which column is what; drafted by `risk-serve map FILE`."),
+]
+Outcomes = Annotated[
+    list[str] | None,
+    typer.Option("--outcome", help="Answer only this one; repeatable. All when left out."),
+]
+Includes = Annotated[
+    list[str] | None,
+    typer.Option("--include", help="measure_next or reference; repeatable."),
+]
+IndexTime = Annotated[
+    str | None,
+    typer.Option(
+        "--index-time",
+        help="RFC 3339: of rows that name none; when left out, the moment they are scored.",
+    ),
+]
+Tenant = Annotated[str, typer.Option(help="Whose patients these are.")]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, max=64, help="Processes that score; one per core.")
+]
+Var = Annotated[Path | None, typer.Option("--var", help="Folder for state.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN", help="CSV, Parquet, NDJSON, or a folder of FHIR Bulk Data NDJSON."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Answers: a name in .ndjson, .csv or .parquet.")
+    ],
+    branch_point: BranchPointName,
+    mapping: MappingFile = None,
+    outcome: Outcomes = None,
+    include: Includes = None,
+    index_time: IndexTime = None,
+    tenant: Tenant = DEFAULT_TENANT,
+    jobs: Jobs = None,
+    var: Var = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score every row of a file; run it again to go on where it was ended, nothing is scored twice.
+
+    Exit code 0: every row has an answer, be it that the outcomes abstain. 2: some rows were refused,
+    each has a line that says why. 1: nothing, or not all, could be scored; run it again.
+    """
+    configure_logging("warning")
+    settings = load_settings(var_dir=var)
+    wanted = Wanted(branch_point, tuple(outcome or ()), tuple(include or ()), _moment(index_time))
+    with _progress() as bars:
+        task = bars.add_task("opening", total=None)
+        installation = open_installation(settings, branch_point, tenant)
+        bars.stop()  # no thread may be under way while processes are forked
+
+        def show(written: int, total: int | None) -> None:
+            bars.start()
+            bars.update(task, description="rows", completed=written, total=total)
+
+        scored = score_file(
+            file,
+            out,
+            wanted=wanted,
+            installation=installation,
+            actor=operator_of(tenant),
+            mapping_file=mapping,
+            jobs=jobs or cores(),
+            progress=show,
+        )
+    if as_json:
+        print(json.dumps(scored.summary))
+    else:
+        tell.print(summary_table(scored.summary), highlight=False)
+    if not scored.complete:
+        raise typer.Exit(NOT_ALL_ANSWERED)
+
+
+def operator_of(tenant: str) -> Operator:
+    """Who is at the command line, for one tenant's patients."""
+    return replace(this_operator(), tenant=tenant)
+
+
+def summary_table(summary: Mapping[str, Any]) -> Table:
+    """The counts of a file in a table."""
+    table = Table("what", "count", title="File drop")
+    for name in ("rows", "already", "answered", "partial", "abstained", "refused"):
+        shown = "written by an earlier run" if name == "already" else name
+        table.add_row(shown, str(summary[name]))
+    for part in ("outcomes", "reasons"):
+        for name, count in summary[part].items():
+            table.add_row(f"{part}: {name}", str(count))
+    return table
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=tell,
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    faults: list[InputError] = []
+    moment = None if text is None else read_time(text, "", faults)
+    if faults:
+        raise FileRefused(f"--index-time {faults[0].detail}")
+    return moment
