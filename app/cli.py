@@ -35,6 +35,8 @@ keys.app.command()(relink)
 app.command()(access_log)
 app.command()(inspect_deid)
 app.command("score-file")(file_drop.score)
+app.command("watch-folder")(file_drop.watch)
+app.command("map")(file_drop.draft)
 tell = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]

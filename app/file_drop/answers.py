@@ -14,7 +14,6 @@ import orjson
 
 from app.file_drop.errors import FileRefused
 from app.file_drop.source import PYARROW_MISSING
-from models.vocabulary import BranchPoint
 
 NDJSON, CSV, PARQUET = ".ndjson", ".csv", ".parquet"
 FORMS = (NDJSON, CSV, PARQUET)
@@ -65,7 +64,7 @@ def check_form(out: Path) -> None:
         _pyarrow("pyarrow.parquet")
 
 
-def write_answers(part: Path, out: Path, point: BranchPoint) -> None:
+def write_answers(part: Path, out: Path) -> None:
     """Make the finished lines the answers, in one step: OUT is whole or not there."""
     if out.suffix == NDJSON:
         part.replace(out)

@@ -12,6 +12,7 @@ from app.errors import StartRefused
 from app.fhir import Coding, load_coding
 from app.file_drop.errors import FileRefused
 from app.identity import load_identity
+from app.identity.tenants import load_tenants
 from app.main import prepare
 from app.services.parts import Parts
 from app.serving.follower import Follower
@@ -106,6 +107,10 @@ def open_installation(settings: Settings, branch_point: str, tenant: str) -> Ins
     codes = identity.local_codes()
     if tenant not in codes:
         raise FileRefused(f"no such tenant; declared: {', '.join(sorted(codes))}")
+    if settings.tenants_file is not None:
+        allowed = load_tenants(settings.tenants_file, vocabulary.branch_points)[tenant]
+        if allowed.branch_points is not None and point.id not in allowed.branch_points:
+            raise FileRefused(f"tenant {tenant} may not ask at `{point.id}`")
     try:
         coding = load_coding(vocabulary).for_tenant(*codes[tenant], vocabulary)
     except ValueError as fault:

@@ -100,7 +100,7 @@ def score_file(
         with Journal(out, job) as journal:
             if journal.finished is not None:
                 if journal.part.exists():
-                    write_answers(journal.part, out, installation.point)
+                    write_answers(journal.part, out)
                 elif not out.exists():
                     raise FileRefused(
                         f"{out.name} was answered and taken away; choose another name to score anew"
@@ -108,10 +108,15 @@ def score_file(
                 summary = dict(journal.finished)
                 return Scored({**summary, "already": summary["rows"]})
             work = Work(installation, questions, actor, journal.identifiers, (journal.fd,))
-            run = _Run(source, journal, work, jobs, progress)
-            summary = run.to_the_end()
-            journal.finish(summary)
-            write_answers(journal.part, out, installation.point)
+            try:
+                run = _Run(source, journal, work, jobs, progress)
+                summary = run.to_the_end()
+                journal.finish(summary)
+                write_answers(journal.part, out)
+            except OSError as error:
+                raise DropStopped(
+                    f"reading or writing failed ({error.strerror}); run the same command again to go on"
+                ) from None
             return Scored({**summary, "already": run.already})
 
 

@@ -45,6 +45,8 @@ class Source(AbstractContextManager["Source"]):
         `table`, `requests` or `fhir`.
     header : tuple of str
         A table's column names.
+    delimiter : str or None
+        Of a CSV file.
     digest : str
         SHA-256 of what is in it.
     """
@@ -52,6 +54,7 @@ class Source(AbstractContextManager["Source"]):
     def __init__(self, path: Path, mapping: Mapping | None = None) -> None:
         self.path = path
         self.header: tuple[str, ...] = ()
+        self.delimiter: str | None = None
         self._bulk: BulkExport | None = None
         self.digest = _digest(path)
         ending = path.suffix.lower()
@@ -63,7 +66,8 @@ class Source(AbstractContextManager["Source"]):
         elif ending in (".csv", ".tsv", ".txt"):
             self.kind = TABLE
             self._encoding = mapping.encoding if mapping else "utf-8"
-            self._delimiter = (mapping and mapping.delimiter) or _sniff(path, self._encoding)
+            given = mapping.delimiter if mapping else None
+            self.delimiter = given or _sniff(path, self._encoding)
             self.header = next(self._lines(), ())
         else:
             raise FileRefused(
@@ -123,7 +127,7 @@ class Source(AbstractContextManager["Source"]):
         encoding = "utf-8-sig" if self._encoding.lower() in ("utf-8", "utf8") else self._encoding
         try:
             with self.path.open(encoding=encoding, errors="surrogateescape", newline="") as text:
-                lines = csv.reader(text, delimiter=self._delimiter)
+                lines = csv.reader(text, delimiter=self.delimiter or ",")
                 while True:
                     try:
                         cells = next(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -15,17 +16,22 @@ from random import Random
 from typing import Any
 
 import httpx
+import pytest
 
+from tests.lib.canaries import canaries, search_folder, tell
+from tests.lib.fhir import bundle, observation, patient
 from tests.lib.service import environment, run_command, script
 
 POINT = "icu-review"
 AT = "2026-11-21T08:15:00Z"
 Line = dict[str, Any]
+pytestmark = pytest.mark.usefixtures("service")  # it has filled the cache of models
 
 
 def settings_of(folder: Path) -> dict[str, str]:
-    """A ledger and keys of the test's own, beside models that others use too."""
+    """A ledger and keys of the test's own; models from the cache, which spares asking the registry."""
     return {
+        "RISK_REGISTRY_TIMEOUT_S": "0.3",
         "RISK_DATABASE_URL": f"sqlite:///{folder / 'ledger.db'}",
         "RISK_KEYS_FILE": str(folder / "keys.toml"),
         "RISK_API_KEYS_FILE": str(folder / "api-keys.jsonl"),
@@ -70,7 +76,11 @@ def test_rows_of_requests_get_the_answers_that_rest_gives(
     trained: Path, client: httpx.Client, patients: list[Line], tmp_path: Path
 ):
     sent = requests_of(patients)
-    done = score(trained, as_ndjson(tmp_path / "in.ndjson", sent), tmp_path / "out.ndjson")
+    asking_the_registry = {**settings_of(tmp_path), "RISK_REGISTRY_TIMEOUT_S": "60"}
+    done = score(
+        trained, as_ndjson(tmp_path / "in.ndjson", sent), tmp_path / "out.ndjson",
+        settings=asking_the_registry,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = lines_of(tmp_path / "out.ndjson")
     assert [line["row"] for line in lines] == list(range(1, len(sent) + 1))
@@ -130,13 +140,13 @@ def test_answers_of_another_job_are_not_written_over(
     assert (tmp_path / "own.csv").read_text() == "mine"
 
 
-ROWS, KILLS = 1200, 5
+ROWS, KILLS = 1200, 4
 
 
 def test_killed_at_any_moment_every_row_is_answered_once(
     trained: Path, patients: list[Line], tmp_path: Path
 ):
-    """Five runs are killed at random moments, all processes or the first alone; the last ends."""
+    """Four runs are killed at random moments, all processes or the first alone; the last ends."""
     sent = requests_of([patients[i % len(patients)] for i in range(ROWS)])
     sent[ROWS // 2] = {"measurements": {"no_such": 1}}
     file, out = as_ndjson(tmp_path / "in.ndjson", sent), tmp_path / "out.ndjson"
@@ -172,3 +182,260 @@ def test_killed_at_any_moment_every_row_is_answered_once(
     assert Counter(recorded).most_common(1)[0][1] == 1
     assert set(recorded) == {line["answer"]["assessment_id"] for line in lines if "answer" in line}
     assert len(set(killed_at)) > 1, "every run was killed at the same place"
+
+
+# ---------------------------------------------------------------- every kind of file, one probability
+
+SWEDISH = {
+    "Ålder (år)": ("age", None), "Kön": ("sex", None), "Puls": ("heart_rate", None),
+    "MAP (mmHg)": ("map", None), "AF": ("resp_rate", None), "Temp": ("temperature", None),
+    "P-Kreatinin (µmol/L)": ("creatinine", None), "Natrium": ("sodium", None),
+    "Diabetes": ("diabetes", None),
+}  # fmt: skip
+SPELLED = {"male": "Man", "female": "Kvinna", True: "Ja", False: "Nej"}
+
+
+def simple(patients: Sequence[Mapping[str, Any]], count: int) -> list[Line]:
+    """Patients of whom a few features are known, in the dictionary's units."""
+    wanted = {feature for feature, _ in SWEDISH.values()}
+    found = []
+    for one in patients:
+        sent = one["request"]["measurements"]
+        if not {"age", "heart_rate", "map", "resp_rate", "temperature"} <= sent.keys():
+            continue
+        known = {}
+        for name in wanted & sent.keys():
+            value = sent[name]
+            if isinstance(value, dict):
+                value = round(value["value"] * 88.4, 1) if name == "creatinine" else value["value"]
+            known[name] = round(value, 1) if isinstance(value, float) else value
+        found.append({"index_time": AT, "measurements": known})
+    return found[:count]
+
+
+def as_csv(file: Path, asked: Sequence[Line]) -> Path:
+    with file.open("w", encoding="utf-8-sig", newline="") as text:
+        table = csv.writer(text, delimiter=";")
+        table.writerow(["Personnummer", *SWEDISH])
+        for row in asked:
+            known = row["measurements"]
+            cells = [known.get(feature, "") for feature, _ in SWEDISH.values()]
+            cells = [SPELLED[c] if isinstance(c, str | bool) and c != "" else c for c in cells]
+            table.writerow(["195009072553", *(str(cell).replace(".", ",") for cell in cells)])
+    return file
+
+
+def probabilities(answer: Mapping[str, Any]) -> dict[str, float]:
+    found = {
+        outcome["outcome"]: outcome["probability"]
+        for outcome in answer["outcomes"]
+        if "probability" in outcome
+    }
+    assert found
+    return found
+
+
+def rest(client: httpx.Client, asked: Line) -> dict[str, float]:
+    answer = client.post(f"/v1/branch-points/{POINT}/assessments", json=asked).json()
+    return probabilities(answer)
+
+
+def draft(trained: Path, file: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return run_command(
+        "risk-serve", "map", str(file), "--branch-point", POINT, *more, var=trained, check=False
+    )
+
+
+def test_a_swedish_table_scores_as_rest_does_with_the_drafted_mapping(
+    trained: Path, client: httpx.Client, patients: list[Line], tmp_path: Path
+):
+    asked = simple(patients, 12)
+    file = as_csv(tmp_path / "in.csv", asked)
+    drafted = draft(trained, file, "--json")
+    assert json.loads(drafted.stderr)["not_placed"] == []
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(drafted.stdout, encoding="utf-8")
+    done = score(
+        trained, file, tmp_path / "out.ndjson", "--mapping", str(mapping), "--index-time", AT
+    )
+    assert done.returncode == 0, done.stderr
+    for sent, line in zip(asked, lines_of(tmp_path / "out.ndjson"), strict=True):
+        assert probabilities(line["answer"]) == pytest.approx(rest(client, sent), abs=1e-9)
+        assert line["answer"]["episode_id"] is None
+
+
+def test_a_bulk_export_scores_as_rest_does_whatever_its_order(
+    trained: Path, client: httpx.Client, patients: list[Line], tmp_path: Path
+):
+    codes = {"heart_rate": ("8867-4", "/min"), "resp_rate": ("9279-1", "/min"),
+             "temperature": ("8310-5", "Cel"), "sodium": ("2951-2", "mmol/L"),
+             "map": ("8478-0", "mm[Hg]")}  # fmt: skip
+    asked = simple(patients, 4)
+    people, observations = [], []
+    for number, sent in enumerate(asked):
+        known = sent["measurements"]
+        known["age"] = int(known["age"])
+        sent["measurements"] = {
+            name: known[name] for name in ("age", "sex", *codes) if name in known
+        }
+        people.append(
+            patient(id=f"p{number}", birthDate=f"{2026 - known['age']}-01-01", gender=known["sex"])
+        )
+        observations += [
+            observation(code, known[name], unit, subject={"reference": f"Patient/p{number}"})
+            for name, (code, unit) in codes.items()
+            if name in known
+        ]
+    Random(5).shuffle(observations)  # noqa: S311 - any order
+    export = tmp_path / "export"
+    export.mkdir()
+    as_ndjson(export / "Observation.ndjson", observations)
+    as_ndjson(export / "Patient.ndjson", people)
+    done = score(trained, export, tmp_path / "out.ndjson", "--index-time", AT)
+    assert done.returncode == 0, done.stderr
+    lines = lines_of(tmp_path / "out.ndjson")
+    expected = [rest(client, sent) for sent in asked]
+    found = [probabilities(line["answer"]) for line in lines]
+    for one in found:
+        assert any(one == pytest.approx(other, abs=1e-9) for other in expected)
+    assert len(found) == len(expected)
+    whole = [bundle(person, *(o for o in observations
+                              if o["subject"]["reference"] == f"Patient/{person['id']}"))
+             for person in people]  # fmt: skip
+    done = score(
+        trained, as_ndjson(tmp_path / "bundles.ndjson", whole), tmp_path / "bundled.ndjson",
+        "--index-time", AT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for line, other in zip(lines_of(tmp_path / "bundled.ndjson"), expected, strict=True):
+        assert probabilities(line["answer"]) == pytest.approx(other, abs=1e-9)
+
+
+def test_tables_of_answers_say_the_same_as_lines(
+    trained: Path, patients: list[Line], tmp_path: Path
+):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    asked = simple(patients, 3)
+    arrow = pytest.importorskip("pyarrow")
+    names = sorted({name for sent in asked for name in sent["measurements"]})
+    columns = {name: [sent["measurements"].get(name) for sent in asked] for name in names}
+    parquet.write_table(arrow.table(columns), tmp_path / "in.parquet")
+    outs = [tmp_path / f"out.{form}" for form in ("ndjson", "csv", "parquet")]
+    for out in outs:
+        done = score(trained, tmp_path / "in.parquet", out, "--index-time", AT)
+        assert done.returncode == 0, done.stderr
+    lines = [outcome for line in lines_of(outs[0]) for outcome in line["answer"]["outcomes"]]
+    with outs[1].open(encoding="utf-8", newline="") as text:
+        rows = list(csv.DictReader(text))
+    table = parquet.read_table(outs[2]).to_pylist()
+    for outcome, row, typed in zip(lines, rows, table, strict=True):
+        assert row["outcome"] == typed["outcome"] == outcome["outcome"]
+        assert row["status"] == outcome["status"]
+        if "probability" in outcome:
+            assert float(row["probability"]) == typed["probability"] == outcome["probability"]
+            strongest = [reason["feature"] for reason in outcome["attributions"][:3]]
+            assert [row[f"strongest_{number}"] for number in (1, 2, 3)] == strongest
+    assert not (tmp_path / "out.csv.part").exists()
+
+
+def test_a_watched_folder_answers_each_file_once(
+    trained: Path, patients: list[Line], tmp_path: Path
+):
+    inbox, out = tmp_path / "in", tmp_path / "out"
+    inbox.mkdir()
+    asked = simple(patients, 3)
+    as_ndjson(inbox / "one.ndjson", asked)
+    as_ndjson(inbox / "half.ndjson.part", asked)
+    (inbox / "broken.csv").write_text("what\n1\n")
+    command = (
+        "risk-serve", "watch-folder", str(inbox), str(out), "--branch-point", POINT, "--once",
+        "--interval", "0.05",
+    )  # fmt: skip
+    first = run_command(*command, var=trained, settings=settings_of(tmp_path))
+    as_ndjson(inbox / "again.ndjson", asked)
+    second = run_command(*command, var=trained, settings=settings_of(tmp_path))
+    assert [file.name for file in inbox.iterdir()] == ["half.ndjson.part"]
+    assert len(list((out / "done").iterdir())) == 2
+    (failed,) = (out / "failed").iterdir()
+    assert failed.name.endswith("-broken.csv")
+    (answers,) = (out / "answers").glob("*.ndjson")
+    assert [line["row"] for line in lines_of(answers)] == [1, 2, 3]
+    assert len(in_the_ledger(tmp_path)) == 3
+    told = [json.loads(line) for line in (first.stderr + second.stderr).splitlines()]
+    files = [line for line in told if line["event"].startswith("file_")]
+    assert sorted(line["event"] for line in files) == ["file_done", "file_done", "file_failed"]
+    assert not any("one.ndjson" in json.dumps(line) for line in files)
+
+
+def test_no_planted_identifier_survives_in_answers_logs_or_reports(
+    trained: Path, patients: list[Line], tmp_path: Path
+):
+    """As patient, episode, care unit, free text, and where a number should be; in a file's name too."""
+    birds = [canary.clear[0] for canary in canaries()]
+    asked = simple(patients, 1)[0]["measurements"]
+    inbox, out = tmp_path / "in", tmp_path / "out"
+    inbox.mkdir()
+    header = ["Personnummer", "Vårdtillfälle", "Enhet", "Kommentar", "Puls", *asked]
+    header = [name for name in header if name != "heart_rate"]
+    rest_of = [str(value) for name, value in asked.items() if name != "heart_rate"]
+    with (inbox / f"journal-{birds[0]}.csv").open("w", encoding="utf-8", newline="") as text:
+        table = csv.writer(text)
+        table.writerow(header)
+        for number, bird in enumerate(birds):
+            pulse = bird if number % 3 == 0 else "80"
+            table.writerow([bird, birds[-number], bird, f"ring {bird}", pulse, *rest_of])
+    chart_of = [
+        patient(id="p1", identifier=[{"system": "http://electronichealth.se/identifier/personnummer",
+                                      "value": bird}], name=[{"text": bird}])
+        for bird in birds[:1]
+    ]  # fmt: skip
+    as_ndjson(inbox / "export.ndjson", chart_of)
+    (file,) = inbox.glob("*.csv")
+    drafted = draft(trained, file)
+    mapping = tmp_path / "mapping.toml"
+    assert "Vårdtillfälle" in drafted.stdout
+    pulse_too = '\n[[column]]\ncolumn = "Puls"\nfeature = "heart_rate"\n'
+    mapping.write_text(drafted.stdout + pulse_too, encoding="utf-8")
+    done = score(
+        trained, file, tmp_path / "out.ndjson", "--mapping", str(mapping), "--index-time", AT
+    )
+    lines = lines_of(tmp_path / "out.ndjson")
+    assert sum("answer" in line for line in lines) > 100
+    assert (
+        sum("problem" in line for line in lines) > 15
+    )  # a number of digits is implausible instead
+    assert all(line["answer"]["episode_id"][:3] == "e1-" for line in lines if "answer" in line)
+    watched = run_command(
+        "risk-serve", "watch-folder", str(inbox), str(out), "--branch-point", POINT, "--once",
+        "--interval", "0.05", "--answers", "csv", var=trained, settings=settings_of(tmp_path),
+    )  # fmt: skip
+    headerless = tmp_path / "headerless.csv"
+    headerless.write_text("\n".join(f"{bird};71;man" for bird in birds), encoding="utf-8")
+    refused = draft(trained, headerless)
+    assert refused.returncode == 1
+    said = [drafted, done, watched, refused]
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    for number, one in enumerate(said):
+        (traces / f"{number}.txt").write_text(one.stdout + one.stderr)
+    for name in ("out.ndjson", "out.ndjson.journal", "mapping.toml", "ledger.db"):
+        (traces / name).write_bytes((tmp_path / name).read_bytes())
+    (out / "answers").rename(traces / "answers")
+    (out / "reports").rename(traces / "reports")
+    found = search_folder(traces)
+    assert not found, tell(found)
+
+
+def test_a_wrong_mapping_is_refused_in_one_line(trained: Path, tmp_path: Path):
+    (tmp_path / "in.csv").write_text("a\n71\n")
+    (tmp_path / "mapping.toml").write_text(
+        '[[column]]\ncolumn = "a"\nfeature = "age"\nunits = "a"\n'
+    )
+    done = score(
+        trained, tmp_path / "in.csv", tmp_path / "out.ndjson",
+        "--mapping", str(tmp_path / "mapping.toml"),
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("risk-serve: "))
+    assert "unknown key `units`" in line
+    assert not (tmp_path / "out.ndjson").exists()
