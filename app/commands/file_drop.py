@@ -40,6 +40,10 @@ from app.settings import load_settings
 from models.vocabulary import load_vocabulary
 
 NOT_ALL_ANSWERED = 2
+SHOWN = {
+    "already": "rows written by an earlier run",
+    "resources_passed_over": "resources of no patient in the file",
+}
 tell = Console(stderr=True)
 
 BranchPointName = Annotated[
@@ -228,9 +232,9 @@ def operator_of(tenant: str) -> Operator:
 def summary_table(summary: Mapping[str, Any]) -> Table:
     """The counts of a file in a table."""
     table = Table("what", "count", title="File drop")
-    for name in ("rows", "already", "answered", "partial", "abstained", "refused"):
-        shown = "written by an earlier run" if name == "already" else name
-        table.add_row(shown, str(summary[name]))
+    for name, count in summary.items():
+        if isinstance(count, int):
+            table.add_row(SHOWN.get(name, name), str(count))
     for part in ("outcomes", "reasons"):
         for name, count in summary[part].items():
             table.add_row(f"{part}: {name}", str(count))

@@ -39,7 +39,7 @@ class BulkExport:
             "CREATE TABLE resources (whose BLOB, file INTEGER, at INTEGER, size INTEGER)"
         )
         self._key = os.urandom(32)
-        self.unplaced = 0
+        self._nobodys = 0
         try:
             self._note()
         except BaseException:
@@ -48,6 +48,14 @@ class BulkExport:
 
     def __len__(self) -> int:
         return int(self._notes.execute("SELECT count(*) FROM patients").fetchone()[0])
+
+    @property
+    def passed_over(self) -> int:
+        """Lines that no row holds: no JSON, nobody's, or of a patient who is not in the export."""
+        (strangers,) = self._notes.execute(
+            "SELECT count(*) FROM resources WHERE whose NOT IN (SELECT whose FROM patients)"
+        ).fetchone()
+        return self._nobodys + int(strangers)
 
     def close(self) -> None:
         """Forget the notes."""
@@ -79,7 +87,7 @@ class BulkExport:
                     if line.strip():
                         whose = self._whose(line, number, at)
                         if whose is None:
-                            self.unplaced += 1
+                            self._nobodys += 1
                         else:
                             notes.append((whose, number, at, len(line)))
                     at += len(line)

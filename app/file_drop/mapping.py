@@ -272,5 +272,5 @@ def _zone(document: Row, name: str | None) -> ZoneInfo | None:
         return None
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError):  # a name that is no file of the zone database is one of these
+    except (KeyError, ValueError, OSError):  # not in the zone database is one of these
         document.refuse("[time] `zone` is not known; expected one such as Europe/Stockholm")

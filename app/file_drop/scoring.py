@@ -40,7 +40,8 @@ class Scored:
     Attributes
     ----------
     summary : mapping
-        See `tally.summary_of`; also `already`, how many rows an earlier run had written.
+        See `tally.summary_of`; also `already`, how many rows an earlier run had written, and of a
+        FHIR export `resources_passed_over`.
     """
 
     summary: Mapping[str, Any]
@@ -111,6 +112,8 @@ def score_file(
             try:
                 run = _Run(source, journal, work, jobs, progress)
                 summary = run.to_the_end()
+                if (passed_over := source.passed_over()) is not None:
+                    summary["resources_passed_over"] = passed_over
                 journal.finish(summary)
                 write_answers(journal.part, out)
             except OSError as error:
@@ -190,9 +193,9 @@ class _Run:
                 waiting[done.first] = done
             while order and order[0] in waiting:
                 done = waiting.pop(order.popleft())
-                stream.writelines(done.lines)
+                stream.write(done.lines)
                 self._tally.update(done.tally)
-                written += len(done.lines)
+                written += done.rows
                 unflushed += 1
             if unflushed >= TASKS_BETWEEN_FLUSHES:
                 _flush(stream)

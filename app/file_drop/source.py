@@ -90,6 +90,10 @@ class Source(AbstractContextManager["Source"]):
             return int(_parquet(self.path).metadata.num_rows)
         return None
 
+    def passed_over(self) -> int | None:
+        """How many FHIR resources belong to no row; None for other files."""
+        return self._patients().passed_over if self.kind == FHIR else None
+
     def rows(self, first: int = 1) -> Iterator[Content]:
         """Rows from a number on; the first is 1. Blank lines are none."""
         if self.kind == FHIR:

@@ -51,7 +51,8 @@ class Done(NamedTuple):
     """The lines of a task's rows, in order, as they are written; or why the ledger cannot record."""
 
     first: int
-    lines: Sequence[bytes]
+    lines: bytes
+    rows: int
     tally: Counter[str]
     failure: str | None = None
 
@@ -95,6 +96,7 @@ async def _score(work: Work, pipe: Connection) -> None:
             loop.remove_reader(pipe.fileno())
             arriving.put_nowait(None)
 
+    sending = asyncio.Lock()
     await parts.ledger.start()
     loop.add_reader(pipe.fileno(), receive)
     finishing: set[asyncio.Task[None]] = set()
@@ -102,7 +104,9 @@ async def _score(work: Work, pipe: Connection) -> None:
         while (task := await arriving.get()) is not None:
             # The next task begins while this one's last answers wait for their commit.
             finishing.add(
-                telling := asyncio.create_task(_tell(await _begin(task, work, parts), pipe))
+                telling := asyncio.create_task(
+                    _tell(await _begin(task, work, parts), pipe, sending)
+                )
             )
             telling.add_done_callback(finishing.discard)
         await asyncio.gather(*finishing)
@@ -158,7 +162,7 @@ async def _recorded(row: int, work: Work, parts: Parts) -> bytes | None:
     return None
 
 
-async def _tell(begun: Begun, pipe: Connection) -> None:
+async def _tell(begun: Begun, pipe: Connection, sending: asyncio.Lock) -> None:
     """Send the lines of a task once every answer in it is durable."""
     first, items, tally = begun
     lines: list[bytes] = []
@@ -176,8 +180,11 @@ async def _tell(begun: Begun, pipe: Connection) -> None:
             tally.update(tally_of({"problem": problem}))
             continue
         lines.append(b'{"row":%d,"answer":%b}\n' % (row, body))
-    with suppress(BrokenPipeError):
-        pipe.send(Done(first, lines if failure is None else (), tally, failure))
+    done = Done(first, b"".join(lines) if failure is None else b"", len(items), tally, failure)
+    # A megabyte: the parent may be waiting for its disk, and the next rows must not wait with it.
+    async with sending:
+        with suppress(BrokenPipeError):
+            await asyncio.to_thread(pipe.send, done)
 
 
 async def _body(item: Given | bytes | Exception) -> bytes:

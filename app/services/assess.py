@@ -176,19 +176,17 @@ def _attributions(
     shown = patient.once(
         order, "shown", lambda: _shown(order.names, patient.row(order).own, vocabulary)
     )
-    found = []
-    for i in np.argsort(-np.abs(answer.contributions), kind="stable").tolist():
-        name, value, unit = shown[i]
-        found.append(
-            {
-                "feature": name,
-                "value": value,
-                "unit": unit,
-                "contribution": contributions[i],
-                "present": value is not None,
-            }
-        )
-    return found
+    return [
+        {
+            "feature": name,
+            "value": value,
+            "unit": unit,
+            "contribution": contributions[i],
+            "present": value is not None,
+        }
+        for i in np.argsort(-np.abs(answer.contributions), kind="stable").tolist()
+        for name, value, unit in (shown[i],)
+    ]
 
 
 def _shown(names: Sequence[str], values: Sequence[float], vocabulary: Vocabulary) -> list[Shown]:

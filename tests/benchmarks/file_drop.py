@@ -1,6 +1,6 @@
 """How many outcomes a second a dropped file gets explained, from the command to the last answer.
 
-    python -m tests.benchmarks.file_drop [--var DIR] [--rows 100000] [--jobs 2] [--json]
+    python -m tests.benchmarks.file_drop [--var DIR] [--rows 20000] [--jobs 2] [--json]
 
 Method: real held-out patients, repeated to the number of rows, each asked for five outcomes, through
 `risk-serve score-file` as a user runs it, with a ledger of its own on this disk. The wall clock counts
@@ -42,7 +42,7 @@ def main(
     var: Annotated[
         Path, typer.Option("--var", envvar="VAR_DIR", help="State folder with champions.")
     ] = Path("var"),
-    rows: Annotated[int, typer.Option(min=1000, help="Rows of the file.")] = 100_000,
+    rows: Annotated[int, typer.Option(min=1000, help="Rows of the file.")] = 20_000,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that score.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

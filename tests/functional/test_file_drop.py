@@ -289,11 +289,13 @@ def test_a_bulk_export_scores_as_rest_does_whatever_its_order(
     Random(5).shuffle(observations)  # noqa: S311 - any order
     export = tmp_path / "export"
     export.mkdir()
-    as_ndjson(export / "Observation.ndjson", observations)
+    stranger = observation("2951-2", 150, "mmol/L", subject={"reference": "Patient/elsewhere"})
+    as_ndjson(export / "Observation.ndjson", [*observations, stranger])
     as_ndjson(export / "Patient.ndjson", people)
     done = score(trained, export, tmp_path / "out.ndjson", "--index-time", AT)
     assert done.returncode == 0, done.stderr
     lines = lines_of(tmp_path / "out.ndjson")
+    assert json.loads(done.stdout)["resources_passed_over"] == 1
     expected = [rest(client, sent) for sent in asked]
     found = [probabilities(line["answer"]) for line in lines]
     for one in found:
