@@ -1,4 +1,4 @@
-"""Environment variables that are put back as they were."""
+"""Environment variables that libraries read: set before they are imported, or put back as they were."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from contextlib import contextmanager
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """What tells numerical libraries how many threads to take; read when they are first imported."""
+
+
+def one_thread() -> None:
+    """Have numerical libraries take one thread, unless somebody has said otherwise; before their import.
+
+    A patient's products are small: a second thread would do little of them, and wait for its turn
+    where the ledger's process and other workers want the core.
+    """
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,24 +20,15 @@ from rich.text import Text
 
 from app.commands.access_log import Operator, this_operator
 from app.errors import InputError
-from app.file_drop import (
-    FileRefused,
-    Scored,
-    Wanted,
-    draft_mapping,
-    open_installation,
-    score_file,
-)
-from app.file_drop.answers import check_form
-from app.file_drop.mapping import load_mapping
-from app.file_drop.opening import branch_point_of
-from app.file_drop.watching import Watch, watch_folder
-from app.file_drop.worker import cores
 from app.identity.caller import DEFAULT_TENANT
 from app.logs import configure_logging
 from app.schemas.assessment_request import read_time
 from app.settings import load_settings
+from models.environment import one_thread
 from models.vocabulary import load_vocabulary
+
+if TYPE_CHECKING:
+    from app.file_drop import Scored
 
 NOT_ALL_ANSWERED = 2
 SHOWN = {
@@ -101,6 +92,10 @@ def score(
     Exit code 0: every row has an answer, be it that the outcomes abstain. 2: some rows were refused,
     each has a line that says why. 1: nothing, or not all, could be scored; run it again.
     """
+    one_thread()
+    from app.file_drop import Wanted, open_installation, score_file
+    from app.file_drop.worker import cores
+
     configure_logging("warning")
     settings = load_settings(var_dir=var)
     wanted = Wanted(branch_point, tuple(outcome or ()), tuple(include or ()), _moment(index_time))
@@ -156,6 +151,14 @@ def watch(
     One line of log for each file. It may be ended and started again at any moment: a file that was
     begun is gone on with, the same file handed in twice is answered once.
     """
+    one_thread()
+    from app.file_drop import FileRefused, Wanted, open_installation, score_file
+    from app.file_drop.answers import check_form
+    from app.file_drop.mapping import load_mapping
+    from app.file_drop.opening import branch_point_of
+    from app.file_drop.watching import Watch, watch_folder
+    from app.file_drop.worker import cores
+
     settings = load_settings(var_dir=var)
     configure_logging(settings.log_level)
     if not incoming.is_dir():
@@ -207,6 +210,9 @@ def draft(
     Columns are matched by their names, units by what the names say and by which unit's plausible
     range holds the values. No value of a patient is printed. Read the draft before you use it.
     """
+    from app.file_drop import draft_mapping
+    from app.file_drop.opening import branch_point_of
+
     vocabulary = load_vocabulary(load_settings(var_dir=var).content)
     point = None if branch_point is None else branch_point_of(vocabulary, branch_point)
     made = draft_mapping(file, vocabulary, point)
@@ -255,5 +261,7 @@ def _moment(text: str | None) -> datetime | None:
     faults: list[InputError] = []
     moment = None if text is None else read_time(text, "", faults)
     if faults:
+        from app.file_drop import FileRefused
+
         raise FileRefused(f"--index-time {faults[0].detail}")
     return moment

@@ -8,7 +8,7 @@ import signal
 from contextlib import suppress
 
 from app.settings import Settings
-from models.environment import THREADS
+from models.environment import one_thread
 
 LOOK_FOR_PARENT_S = 1.0
 
@@ -26,11 +26,7 @@ def serve(settings: Settings, *, supervisor: int | None) -> None:
     StartRefused
         When the service must not start like this.
     """
-    # A patient's products are small: a second thread would do little of them, and wait for its turn
-    # where the ledger's process and other workers want the core.
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
-
+    one_thread()
     from app.logs import configure_logging
     from app.main import create_app, prepare
     from app.supervisor import supervise
