@@ -21,11 +21,11 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
-import orjson
 
 from app.cds_hooks.hook_request import FhirAccess
 from app.cds_hooks.prefetched import UNANSWERED, Prefetched, look_at
-from app.schemas.strict_json import too_many_parts
+from app.errors import Problem
+from app.schemas.strict_json import parse_quickly
 
 MOST_PAGES = 20
 ACCEPT = "application/fhir+json"
@@ -117,10 +117,8 @@ class FhirServers:
                     body += chunk
                     if len(body) > self._limits.largest_bytes:
                         return failed
-            if too_many_parts(bytes(body)):
-                return failed
-            document = orjson.loads(bytes(body))
-        except (httpx.HTTPError, httpx.InvalidURL, orjson.JSONDecodeError):
+            document = parse_quickly(bytes(body))
+        except (httpx.HTTPError, httpx.InvalidURL, Problem):
             return failed
         return document if isinstance(document, dict) else failed
 

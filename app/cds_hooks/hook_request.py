@@ -17,13 +17,11 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-import orjson
-
 from app.cds_hooks.discovery import CdsService
 from app.cds_hooks.hooks import TYPES, ContextField
 from app.errors import InputError, Problem
 from app.schemas.assessment_request import MOST_FAULTS, read_measurements, read_time
-from app.schemas.strict_json import MOST_PARTS, too_many_parts
+from app.schemas.strict_json import parse_quickly
 from models.vocabulary import Measurement, Vocabulary
 
 INDEX_TIME = "se.complication-risk.index-time"
@@ -151,12 +149,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     Problem
         400; 413 when it has too many parts.
     """
-    if too_many_parts(body):
-        raise Problem(413, f"The body has more than {MOST_PARTS} objects and lists.")
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Problem(400, "The body is not JSON as RFC 8259 has it.") from None
+    document = parse_quickly(body)
     if not isinstance(document, dict):
         raise Problem(400, "The body must be a JSON object.")
     return document
