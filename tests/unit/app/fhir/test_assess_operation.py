@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import Problem
 from app.fhir import read_assess_operation
-from app.fhir.assess_operation import MOST_PARTS
+from app.schemas.strict_json import MOST_PARTS
 from tests.lib.fhir import bundle, observation, patient
 
 POINT = {"name": "branchPoint", "valueCode": "icu-review"}
