@@ -20,7 +20,7 @@ from app.fhir.histories import (
     read_procedure,
 )
 from app.fhir.observations import read_observation
-from app.fhir.person import read_person
+from app.fhir.person import is_protected, read_person
 from app.fhir.subjects import PatientOf
 from models.vocabulary import BranchPoint, Measurement, Vocabulary, reason_here
 
@@ -54,6 +54,9 @@ class Chart:
         Which resource each measurement came from: for `RiskAssessment.basis`, never stored or logged.
     deceased : bool
         Whether the patient was dead at the index time.
+    protected : bool
+        Whether a Patient resource, in a Bundle or not, is marked as restricted. Any one will do: more
+        protection never hurts.
     """
 
     measurements: tuple[Measurement, ...]
@@ -62,6 +65,7 @@ class Chart:
     ignored: Mapping[str, int]
     basis: tuple[tuple[str, str], ...]
     deceased: bool = False
+    protected: bool = False
 
 
 def read_chart(
@@ -111,9 +115,11 @@ def read_chart(
     ignored = _unread(unpacked)
     own: list[Entry] = []
     people: list[Entry] = []
+    protected = False
     for entry in unpacked.entries:
         kind = entry.resource["resourceType"]
         if kind == "Patient":
+            protected = protected or is_protected(entry.resource)
             if whose.is_it(entry):
                 people.append(entry)
             else:
@@ -159,6 +165,7 @@ def read_chart(
         MappingProxyType(dict(ignored)),
         tuple(basis),
         person.deceased,
+        protected,
     )
 
 

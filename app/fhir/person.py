@@ -13,6 +13,9 @@ from models.errors import InvalidValue
 from models.vocabulary import Measurement, Vocabulary, set_aside_reason, take
 
 AGE, SEX = "age", "sex"
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+PROTECTED = ("R", "V")
+"""Restricted and very restricted: how a Patient resource marks a protected identity."""
 
 
 class Person(NamedTuple):
@@ -72,6 +75,25 @@ def read_person(
             taken.append(measurement)
             basis.append((name, basis_of(entries[0])))
     return Person(tuple(taken), tuple(dict.fromkeys(set_aside)), tuple(basis), deceased)
+
+
+def is_protected(patient: Mapping[str, Any]) -> bool:
+    """Whether a Patient resource is marked as restricted (`meta.security`).
+
+    Examples
+    --------
+    >>> label = {"system": CONFIDENTIALITY, "code": "R"}
+    >>> is_protected({"meta": {"security": [label]}}), is_protected({})
+    (True, False)
+    """
+    meta = patient.get("meta")
+    labels = meta.get("security") if isinstance(meta, Mapping) else None
+    return any(
+        isinstance(label, Mapping)
+        and label.get("system") == CONFIDENTIALITY
+        and label.get("code") in PROTECTED
+        for label in (labels if isinstance(labels, list) else ())
+    )
 
 
 def _is_deceased(resource: Mapping[str, Any], index_time: datetime) -> bool:

@@ -34,6 +34,8 @@ def assessment_request(
         pseudonym whichever way in is used.
     index_time : datetime or None
         The one that the chart was read with.
+    protected_identity : bool
+        What the caller says beside the chart; either is enough.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def assessment_request(
         measurements=chart.measurements,
         outcomes=tuple(dict.fromkeys(outcomes)),
         include=tuple(dict.fromkeys(include)),
-        protected_identity=protected_identity,
+        protected_identity=protected_identity or chart.protected,
         times=chart.times,
         set_aside=chart.set_aside,
     )

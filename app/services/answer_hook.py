@@ -41,9 +41,6 @@ from app.services.assess import ABSTAINED, assess
 from app.services.parts import Parts
 from models.vocabulary import BranchPoint, settle
 
-CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
-PROTECTED = ("R", "V")
-"""Restricted and very restricted: how a Patient resource marks a protected identity."""
 NOT_ANSWERED, INCOMPLETE, OTHER_PATIENT = "not_answered", "incomplete", "other_patient"
 NO_CARD = "none"
 INLINE_ENTRIES = 200
@@ -145,7 +142,6 @@ async def answer_hook(
         index_time=index_time,
         outcomes=(),
         include=(),
-        protected_identity=_is_protected(resources),
     )
     if request.measurements:
         asked = _with_measurements(asked, request)
@@ -245,23 +241,6 @@ def _refuse_without_required(
     told = f"could be answered without them: {', '.join(could) or 'none'}"
     faults.append(InputError("", "outcomes", told))
     raise Problem(412, "Required data were neither prefetched nor readable.", faults)
-
-
-def _is_protected(resources: Collection[Mapping[str, Any]]) -> bool:
-    """Whether any Patient resource is marked as restricted; more protection never hurts."""
-    for resource in resources:
-        if resource.get("resourceType") != "Patient":
-            continue
-        meta = resource.get("meta")
-        labels = meta.get("security") if isinstance(meta, dict) else None
-        for label in labels if isinstance(labels, list) else ():
-            if (
-                isinstance(label, dict)
-                and label.get("system") == CONFIDENTIALITY
-                and label.get("code") in PROTECTED
-            ):
-                return True
-    return False
 
 
 def _notes(

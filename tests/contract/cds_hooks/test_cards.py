@@ -10,7 +10,7 @@ import markdown
 import pytest
 
 from app.cds_hooks.cards import INDICATORS, LONGEST_SUMMARY
-from tests.lib.fhir import observation, patient
+from tests.lib.fhir import bundle, observation, patient
 from tests.lib.hooks import PERSONNUMMER, Ehr, hook_call, prefetch, risks, searchset
 from tests.lib.tokens import BASE_URL
 
@@ -205,10 +205,13 @@ def test_the_language_is_the_tenants_or_what_the_client_accepts(
     assert southern.card(hook_call(), accept_language=accepted)["summary"].startswith("Risk för")
 
 
-def test_a_protected_identity_gets_a_card_and_no_pseudonym(ehr: Ehr):
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_protected_identity_gets_a_card_and_no_pseudonym(ehr: Ehr, wrapped: bool):
+    """A key's patient may come bare, or as the Bundle of a search."""
     label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
     hidden = patient(meta={"security": [label]})
-    card = ehr.card(hook_call(prefetch=prefetch(patient=hidden)))
+    sent = bundle(hidden) if wrapped else hidden
+    card = ehr.card(hook_call(prefetch=prefetch(patient=sent)))
     assert "Protected identity: no pseudonym was made" in card["detail"]
 
 

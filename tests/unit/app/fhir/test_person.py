@@ -129,3 +129,32 @@ def test_the_subject_is_the_identifier_that_other_ways_in_use():
     sent["entry"][1]["resource"]["identifier"] = named[:2]
     assert subject_of([sent], patient="1", coding=CODING) == "196109732393"
     assert subject_of([], patient="1", coding=CODING) == "1"
+
+
+RESTRICTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_restricted_patient_is_protected_wherever_the_resource_stands(depth: int):
+    """Clients send the patient bare, as a search's Bundle, or as a Bundle in a Bundle."""
+    sent = patient(meta={"security": [RESTRICTED]})
+    for _ in range(depth):
+        sent = bundle(sent)
+    read = chart(sent)
+    assert read.protected
+    asked = assessment_request(
+        read, subject="1", episode=None, unit=None, index_time=NOW, outcomes=(), include=()
+    )
+    assert asked.protected_identity
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        None, [], {"security": "R"}, {"security": ["R", 1, None]},
+        {"security": [{"system": "http://example.org", "code": "R"}]},
+        {"security": [{**RESTRICTED, "code": "N"}]},
+    ],
+)  # fmt: skip
+def test_nobody_else_is(meta: object):
+    assert not chart(patient(meta=meta)).protected
