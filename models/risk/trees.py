@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 # 2**12 patterns of 12 contributions for one leaf are 400 kB: deeper trees are not served.
 MOST_FEATURES_ON_A_PATH = 12
-# 2**8 patterns of up to 8 contributions: 16 kB for a tree of 9 leaves, half as many for 8.
+# 2**8 patterns of up to 8 contributions and their sum: at most 18 kB for a tree of 9 leaves.
 MOST_SPLITS_TOGETHER = 8
 ROWS_A_CHUNK = 256
 

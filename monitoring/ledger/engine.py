@@ -72,8 +72,8 @@ def open_engine(url: str, *, writes: bool, patience_s: float = 5.0) -> Engine:
 def _compress_quickly(engine: Engine) -> None:
     """Have PostgreSQL compress long values with LZ4, where it was built with it.
 
-    An answer takes 0.24 ms to compress its usual way and 0.02 ms this way; either is read back by
-    any server that wrote it.
+    An answer of 20 kB took its process 0.31 ms to store the usual way, 0.08 ms this way and 0.09 ms
+    uncompressed; a server that wrote it can read it back whatever the setting is then.
     """
 
     @event.listens_for(engine, "connect")
