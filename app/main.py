@@ -157,7 +157,7 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
     identity = _identity(settings, vocabulary, remember_token, metrics.refused)
 
     def changed(served: Mapping[str, ServedModel]) -> None:
-        metrics.serving(model.reference() for model in served.values())
+        metrics.serving(model.reference for model in served.values())
         settle_memory()
 
     follower = Follower(

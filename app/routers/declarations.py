@@ -43,7 +43,7 @@ def branch_point_document(
                     "source": bands.source,
                     "capacity": asdict(bands.capacity),
                 },
-                "champion": None if champion is None else champion.reference(),
+                "champion": None if champion is None else champion.reference,
             }
         )
     return {

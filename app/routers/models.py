@@ -22,7 +22,7 @@ NOT_SERVED: dict[int | str, dict[str, Any]] = {404: {"model": ProblemDocument}}
 
 def model_document(served: ServedModel) -> dict[str, Any]:
     """A served model as clients read it."""
-    return served.reference() | {
+    return served.reference | {
         "branch_point": served.model.branch_point,
         "outcome": served.model.outcome,
         "kind": served.model.kind,

@@ -64,7 +64,7 @@ async def readyz(request: Request) -> Response:
             "serving_from_cache": follower.from_cache,
             "last_success": follower.last_success or None,
         },
-        "models": [model.reference() for model in served.values()],
+        "models": [model.reference for model in served.values()],
         "refused": [{"name": name, **why} for name, why in sorted(follower.refused.items())],
     }
     return as_json(body, 200 if ready else 503)

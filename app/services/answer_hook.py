@@ -233,7 +233,7 @@ def _refuse_without_required(
     lacking = [name for name in point.required if name not in intake.values]
     if not lacking:
         return
-    dry = assess(clean, intake, point, parts.vocabulary, parts.slot.models, "")
+    dry = assess(clean, intake, point, parts.vocabulary, parts.slot.panel(point), "")
     could = [o["outcome"] for o in dry["outcomes"] if o["status"] != ABSTAINED]
     detail = "neither prefetched nor readable"
     faults = [InputError(f"/prefetch/{key}", "missing", detail) for key in gathered.unanswered]

@@ -83,7 +83,8 @@ def begin_answer(
         parts.metrics.tripped("request")
         raise
     assessment_id = identify(now_us)
-    document = assess(clean, intake, point, parts.vocabulary, parts.slot.models, assessment_id)
+    panel = parts.slot.panel(point, clean.outcomes)
+    document = assess(clean, intake, point, parts.vocabulary, panel, assessment_id)
     look(document)
     body = orjson.dumps(document)
     outcomes = document["outcomes"]

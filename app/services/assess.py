@@ -13,7 +13,7 @@ import numpy as np
 from app.deid import POLICY_VERSION, Deidentified
 from app.schemas.assessment_request import SET_ASIDE
 from app.services.reference import References
-from app.serving.slot import ServedModel
+from app.serving.slot import ServedModel, ServedPanel
 from models.risk.assessment import NO_MODEL, Abstained, Answered
 from models.risk.measure_next import information_of_missing
 from models.risk.reading import Reading
@@ -21,6 +21,7 @@ from models.vocabulary import BranchPoint, Intake, Vocabulary
 
 Shown = tuple[str, float | str | bool | None, str | None]
 ANSWERED, FALLBACK, ABSTAINED, PARTIAL = "answered", "fallback", "abstained", "partial"
+NOBODY = Abstained(NO_MODEL)
 MEASURE_NEXT, REFERENCE = "measure_next", "reference"
 
 
@@ -29,7 +30,7 @@ def assess(
     intake: Intake,
     point: BranchPoint,
     vocabulary: Vocabulary,
-    served: Mapping[str, ServedModel],
+    panel: ServedPanel,
     assessment_id: str,
 ) -> dict[str, Any]:
     """Answer one request, shaped as the contract has it.
@@ -38,32 +39,30 @@ def assess(
     ----------
     intake : Intake
         What `models.vocabulary.settle` made of the request's measurements.
-    served : mapping
-        Registered-model name to what serves it, taken once for the whole request.
+    panel : ServedPanel
+        What answers the outcomes that are asked for, taken once for the whole request.
     assessment_id : str
         Under which the answer will be recorded.
     """
-    outcomes = []
-    used: set[str] = set()
-    unseen: set[str] = set()
-    patient = Reading(intake.values)
-    references = References(point, intake.values, vocabulary)
+    values = intake.values
+    references = References(point, values, vocabulary)
     compare = REFERENCE in request.include
+    said = iter(panel.assess(values))
     given: list[tuple[ServedModel, Answered]] = []
-    for name in request.outcomes or point.outcomes:
-        model = served.get(f"{point.id}.{name}")
-        if model is None:
-            nobody = Abstained(NO_MODEL)
-            outcomes.append(_without_model(name, nobody, references, point, vocabulary))
+    unseen = panel.never_seen(values)
+    shown = _shown(panel.used, values, vocabulary)
+    outcomes = []
+    for name, served in panel.served:
+        if served is None:
+            outcomes.append(_without_model(name, NOBODY, references, point, vocabulary))
             continue
-        used.update(model.model.features)
-        unseen.update(model.model.never_seen(intake.values))
-        answer = model.model.assess(patient)
+        answer = next(said)
         if isinstance(answer, Abstained):
             outcomes.append(_without_model(name, answer, references, point, vocabulary))
             continue
-        given.append((model, answer))
-        body = _outcome(name, model, answer, patient, point, vocabulary)
+        given.append((served, answer))
+        mine = _as_read(served, values, shown) if unseen else shown
+        body = _outcome(name, served, answer, mine, point, vocabulary)
         if compare and (reference := references.beside(name)) is not None:
             body["reference"] = reference
         outcomes.append(body)
@@ -76,11 +75,7 @@ def assess(
         "status": _overall(statuses),
         "decision_support_only": True,
         "outcomes": outcomes,
-        "missing": [
-            name
-            for name in point.features
-            if name in used and (name not in intake.values or name in unseen)
-        ],
+        "missing": [n for n in panel.used if shown[n][1] is None or n in unseen],
         "warnings": _warnings(request, intake, sorted(unseen), vocabulary),
         "suggestions": _suggestions(outcomes, point),
         "deidentification": {
@@ -90,7 +85,7 @@ def assess(
         },
     }
     if MEASURE_NEXT in request.include:
-        document["measure_next"] = _worth_measuring(given, patient)
+        document["measure_next"] = _worth_measuring(given, Reading(values))
     if point.reference_scores and (compare or statuses != {ANSWERED}):
         document["reference_scores"] = references.points()
     return document
@@ -126,12 +121,11 @@ def _outcome(
     name: str,
     served: ServedModel,
     answer: Answered,
-    patient: Reading,
+    shown: Mapping[str, Shown],
     point: BranchPoint,
     vocabulary: Vocabulary,
 ) -> dict[str, Any]:
-    model = served.model
-    outcome = vocabulary.outcomes[name]
+    model, outcome = served.model, vocabulary.outcomes[name]
     body: dict[str, Any] = {
         "outcome": name,
         "kind": model.kind,
@@ -140,42 +134,33 @@ def _outcome(
     }
     if model.kind == "binary":
         bands = point.outcomes[name]
-        body |= {
-            "probability": answer.prediction,
-            "log_odds": answer.score,
-            "band": None if bands is None else bands.band(answer.prediction),
-            "cohort_probability": model.cohort_value,
-            "link": "logit",
-        }
+        body["probability"] = answer.prediction
+        body["log_odds"] = answer.score
+        body["band"] = None if bands is None else bands.band(answer.prediction)
+        body["cohort_probability"] = model.cohort_value
+        body["link"] = "logit"
     else:
-        body |= {
-            "value": answer.prediction,
-            "unit": outcome.unit,
-            "cohort_value": model.cohort_value,
-            "link": "identity",
-        }
-    body |= {
-        "interval": {
-            "lower": answer.lower,
-            "upper": answer.upper,
-            "level": model.interval.level,
-            "method": model.interval_method,
-        },
-        "base_value": answer.base_value,
-        "attributions": _attributions(answer, served, patient, vocabulary),
-        "model": served.reference(),
+        body["value"] = answer.prediction
+        body["unit"] = outcome.unit
+        body["cohort_value"] = model.cohort_value
+        body["link"] = "identity"
+    body["interval"] = {
+        "lower": answer.lower,
+        "upper": answer.upper,
+        "level": model.interval.level,
+        "method": model.interval_method,
     }
+    body["base_value"] = answer.base_value
+    body["attributions"] = _attributions(answer, model.features, shown)
+    body["model"] = served.reference
     return body
 
 
 def _attributions(
-    answer: Answered, served: ServedModel, patient: Reading, vocabulary: Vocabulary
+    answer: Answered, features: Sequence[str], shown: Mapping[str, Shown]
 ) -> list[dict[str, Any]]:
     """Every input of the model, largest magnitude first, missing ones included."""
-    order, contributions = served.model.reader.order, answer.contributions.tolist()
-    shown = patient.once(
-        order, "shown", lambda: _shown(order.names, patient.row(order).own, vocabulary)
-    )
+    contributions = answer.contributions.tolist()
     return [
         {
             "feature": name,
@@ -184,18 +169,28 @@ def _attributions(
             "contribution": contributions[i],
             "present": value is not None,
         }
-        for i in np.argsort(-np.abs(answer.contributions), kind="stable").tolist()
-        for name, value, unit in (shown[i],)
+        for i in (-np.abs(answer.contributions)).argsort(kind="stable").tolist()
+        for name, value, unit in (shown[features[i]],)
     ]
 
 
-def _shown(names: Sequence[str], values: Sequence[float], vocabulary: Vocabulary) -> list[Shown]:
-    """Name, value and unit of every input in the reader's terms; None for what is missing."""
-    found: list[Shown] = []
-    for name, value in zip(names, values, strict=True):
-        feature = vocabulary.features[name]
-        found.append((name, feature.show(value) if value == value else None, feature.unit))
+def _shown(
+    names: Sequence[str], values: Mapping[str, float], vocabulary: Vocabulary
+) -> dict[str, Shown]:
+    """Name, value and unit of inputs in the reader's terms; None for what is missing."""
+    features, found = vocabulary.features, {}
+    for name in names:
+        feature, value = features[name], values.get(name)
+        found[name] = name, None if value is None else feature.show(value), feature.unit
     return found
+
+
+def _as_read(
+    served: ServedModel, values: Mapping[str, float], shown: Mapping[str, Shown]
+) -> Mapping[str, Shown]:
+    """The same as one model reads it: a category that its patients never had is missing."""
+    never = served.model.never_seen(values)
+    return {**shown, **{name: (name, None, shown[name][2]) for name in never}}
 
 
 def _without_model(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from models.bundle import Bundle, prove
 from models.errors import BundleRefused
+from models.risk.assessment import Abstained, Answered
+from models.risk.panel import Panel
 from models.risk.risk_model import RiskModel
-from models.vocabulary import Vocabulary
+from models.vocabulary import BranchPoint, Vocabulary
+
+PANELS_KEPT = 256
+"""Choices of outcomes at branch points: a client asks for the same few again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +29,18 @@ class ServedModel:
     card: Mapping[str, Any]
     card_markdown: str
     evaluation: Mapping[str, Any]
+    reference: dict[str, str] = field(init=False)
+    """How an answer names the model that gave it; the same object in all of them."""
 
-    def reference(self) -> dict[str, str]:
-        """How an answer names the model that gave it."""
-        return {
+    def __post_init__(self) -> None:
+        reference = {
             "name": self.model.name,
             "version": self.version,
             "alias": self.alias,
             "digest": self.digest,
             "training_data": self.model.training_data,
         }
+        object.__setattr__(self, "reference", reference)
 
 
 def load_served_model(
@@ -60,16 +67,68 @@ def load_served_model(
     )
 
 
+class ServedPanel:
+    """What is asked at a branch point, and the models that answer it together.
+
+    Parameters
+    ----------
+    outcomes : tuple of str
+        In the order in which they are answered.
+    models : mapping
+        Registered-model name to what serves it.
+
+    Attributes
+    ----------
+    served : tuple of (str, ServedModel or None)
+        Every outcome with its model.
+    used : tuple of str
+        Every input of any of the models, in the branch point's order.
+    """
+
+    def __init__(
+        self, point: BranchPoint, outcomes: tuple[str, ...], models: Mapping[str, ServedModel]
+    ) -> None:
+        self.served = tuple((name, models.get(f"{point.id}.{name}")) for name in outcomes)
+        self._panel = Panel([served.model for _, served in self.served if served is not None])
+        self.used = tuple(name for name in point.features if name in self._panel.features)
+
+    def assess(self, values: Mapping[str, float]) -> list[Answered | Abstained]:
+        """What every model says, in the order of their outcomes."""
+        return self._panel.assess(values)
+
+    def never_seen(self, values: Mapping[str, float]) -> set[str]:
+        """Inputs whose category no fitting patient of some model had."""
+        return self._panel.never_seen(values)
+
+
 class Slot:
-    """Holds the served models; readers take the mapping once and keep it for the whole request."""
+    """Holds the served models; a request takes its panel once and keeps it to its end."""
 
     def __init__(self) -> None:
-        self._models: Mapping[str, ServedModel] = MappingProxyType({})
+        self.replace({})
 
     @property
     def models(self) -> Mapping[str, ServedModel]:
-        return self._models
+        return self._held[0]
+
+    def panel(self, point: BranchPoint, outcomes: tuple[str, ...] = ()) -> ServedPanel:
+        """The models that answer at a branch point now.
+
+        Parameters
+        ----------
+        outcomes : tuple of str
+            Answer only these; all that the branch point declares when left out.
+        """
+        models, panels = self._held
+        key = point.id, outcomes
+        found = panels.get(key)
+        if found is None:
+            if len(panels) >= PANELS_KEPT:
+                del panels[next(iter(panels))]
+            found = panels[key] = ServedPanel(point, outcomes or tuple(point.outcomes), models)
+        return found
 
     def replace(self, models: Mapping[str, ServedModel]) -> None:
         """Serve these from the next request on."""
-        self._models = MappingProxyType(dict(models))
+        panels: dict[tuple[str, tuple[str, ...]], ServedPanel] = {}
+        self._held = MappingProxyType(dict(models)), panels

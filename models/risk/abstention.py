@@ -132,11 +132,11 @@ class Familiarity:
 
     def is_unfamiliar(self, x: Floats) -> bool:
         """Whether the rule says to abstain for this vector, shape (n_features,)."""
-        for column, (lowest, highest) in self.ranges.items():
-            value = float(x[column])
-            if value < lowest or value > highest:  # false for a missing value
-                return True
-        return self.distance(x) > self.limit
+        return FamiliarityStack([(self, 0)]).unfamiliar(x, x.tolist())[0]
+
+    def is_far(self, scores: Floats) -> bool:
+        """Whether normal scores, shape (k,), lie beyond the largest familiar distance."""
+        return _distance(scores, self._inverse_of) > self.limit
 
     def likely(self, x: Floats, deviations: Floats) -> dict[int, Floats]:
         """Values that each missing numeric input may have, given those that are known.
@@ -215,6 +215,45 @@ class Familiarity:
                 for name, (low, high) in document["ranges"].items()
             },
         )
+
+
+class FamiliarityStack:
+    """Rules side by side: the normal scores that they compare are worked out in one pass.
+
+    Parameters
+    ----------
+    rules : sequence of (Familiarity, int)
+        Each with the place where its inputs begin in the vector that all of them read.
+    """
+
+    def __init__(self, rules: Sequence[tuple[Familiarity, int]]) -> None:
+        self._rules = [rule for rule, _ in rules]
+        self._columns = np.concatenate(
+            [np.zeros(0, np.intp)] + [rule.columns + place for rule, place in rules]
+        )
+        self._line = _PiecewiseLine.through([knots for rule in self._rules for knots in rule.knots])
+        self._ranges = [
+            [(place + column, *limits) for column, limits in rule.ranges.items()]
+            for rule, place in rules
+        ]
+
+    def unfamiliar(self, x: Floats, own: Sequence[float]) -> list[bool]:
+        """Whether each rule says to abstain for one vector; the request path.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+            The vector that all rules read, NaN where missing.
+        own : sequence of float
+            The same, as numbers.
+        """
+        scores, start, found = self._line.scores(x.take(self._columns)), 0, []
+        for rule, ranges in zip(self._rules, self._ranges, strict=True):
+            stop = start + len(rule.columns)
+            beyond = any(own[i] < lowest or own[i] > highest for i, lowest, highest in ranges)
+            found.append(beyond or rule.is_far(scores[start:stop]))
+            start = stop
+        return found
 
 
 @lru_cache(RULES_KEPT)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.risk.reading import Seat
 from models.risk.triangle import lower_triangle, symmetric
 
 Floats = NDArray[np.float64]
@@ -103,7 +104,8 @@ class AdditiveModel:
     coefficients : ndarray, shape (n_columns,)
         In log-odds (binary) or the outcome's unit (numeric).
     covariance : ndarray, shape (n_columns, n_columns)
-        Bayesian posterior covariance under the smoothing penalty.
+        Bayesian posterior covariance under the smoothing penalty. Kept in single precision: no
+        variance is known to seven digits, and reading it is most of what an interval costs.
     intercept : float
         The score of the average patient: the base value.
     spread : ndarray, shape (n_features, n_features)
@@ -114,7 +116,7 @@ class AdditiveModel:
 
     basis: Basis
     coefficients: Floats
-    covariance: Floats
+    covariance: NDArray[np.floating[Any]]
     intercept: float
     spread: Floats
     _precision: Floats = field(init=False, repr=False)
@@ -125,6 +127,8 @@ class AdditiveModel:
     def __post_init__(self) -> None:
         ridge = RIDGE * max(float(np.diag(self.spread).max(initial=0.0)), RIDGE)
         precision = np.linalg.inv(self.spread + ridge * np.eye(len(self.spread)))
+        covariance = np.ascontiguousarray(self.covariance, dtype=np.float32)
+        object.__setattr__(self, "covariance", covariance)
         object.__setattr__(self, "_precision", precision)
         object.__setattr__(self, "_unlearnt", np.diag(self.spread) > 0)
         object.__setattr__(self, "_unmeasured_of", lru_cache(PATTERNS_KEPT)(self._unmeasured))
@@ -153,22 +157,13 @@ class AdditiveModel:
         unmeasured = np.array([self._unmeasured_of(row.tobytes()) for row in patterns])
         return np.asarray(posterior + unmeasured[pattern])
 
-    def explain_one(self, x: Floats, columns: Floats | None = None) -> tuple[Floats, float]:
-        """Contributions (n_features,) and variance of a single vector; the request path.
+    def posterior_variance(self, columns: NDArray[np.float32]) -> float:
+        """Posterior variance of the score for one vector's centred columns, shape (n_columns,)."""
+        return float(columns @ self.covariance @ columns)
 
-        Parameters
-        ----------
-        columns : ndarray, shape (n_columns,), optional
-            What the basis makes of the vector, where another model with it has asked already.
-        """
-        if columns is None:
-            columns = self.basis.columns(x)
-        contributions: Floats = np.bincount(
-            self.basis.feature, columns * self.coefficients, minlength=self.n_features
-        ).astype(np.float64, copy=False)
-        posterior = float(columns @ self.covariance @ columns)
-        missing = np.isnan(x) & self._unlearnt
-        return contributions, posterior + self._unmeasured_of(missing.tobytes())
+    def unmeasured_variance(self, missing: NDArray[np.bool_]) -> float:
+        """What the inputs that a mask, shape (n_features,), marks as missing could have said."""
+        return self._unmeasured_of((missing & self._unlearnt).tobytes())
 
     def _unmeasured(self, missing: bytes) -> float:
         """Variance of the sum of the contributions that a mask marks as missing, others known."""
@@ -214,6 +209,84 @@ class AdditiveModel:
         coefficients = np.array([c["coefficient"] for c in columns], dtype=np.float64)
         spread = symmetric(document["spread"], len(features))
         return cls(basis, coefficients, covariance, float(document["intercept"]), spread)
+
+
+class AdditiveStack:
+    """Additive models side by side: their columns are worked out in one pass.
+
+    Parameters
+    ----------
+    models : sequence of (AdditiveModel, Seat)
+        Models that share a basis and read from the same place share its columns.
+    """
+
+    def __init__(self, models: Sequence[tuple[AdditiveModel, Seat]]) -> None:
+        self._models = [model for model, _ in models]
+        bases: dict[tuple[int, int], tuple[Basis, int]] = {}
+        shared, width = {}, 0
+        for model, seat in models:
+            key = id(model.basis), seat.reads
+            if key not in bases:
+                bases[key] = model.basis, seat.reads
+                shared[key] = slice(width, width + len(model.coefficients))
+                width = shared[key].stop
+        self._basis = _side_by_side(list(bases.values()))
+        self._columns = [shared[id(model.basis), seat.reads] for model, seat in models]
+        self._inputs = [slice(s.reads, s.reads + model.n_features) for model, s in models]
+        heard = [
+            (model, seat, np.arange(own.start, own.stop))
+            for (model, seat), own in zip(models, self._columns, strict=True)
+            if seat.weight
+        ]
+        self._heard = _joined([own for _, _, own in heard], np.intp)
+        self._into = _joined(
+            [seat.gives + model.basis.feature for model, seat, _ in heard], np.intp
+        )
+        self._coefficients = _joined(
+            [seat.weight * model.coefficients for model, seat, _ in heard], np.float64
+        )
+
+    def explain(self, x: Floats, width: int) -> tuple[Floats, list[float]]:
+        """Weighted contributions and variances for one vector; the request path.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+            The vector that all models read.
+        width : int
+            How many contributions the panel has.
+
+        Returns
+        -------
+        tuple
+            Contributions, shape (width,), 0 where no model with a weight gives any; and the variance
+            of each model's score, before its calibration.
+        """
+        columns = self._basis.columns(x)
+        contributions: Floats = np.bincount(
+            self._into, columns.take(self._heard) * self._coefficients, minlength=width
+        ).astype(np.float64, copy=False)
+        single, missing = columns.astype(np.float32), np.isnan(x)
+        return contributions, [
+            model.posterior_variance(single[own]) + model.unmeasured_variance(missing[read])
+            for model, own, read in zip(self._models, self._columns, self._inputs, strict=True)
+        ]
+
+
+def _side_by_side(bases: Sequence[tuple[Basis, int]]) -> Basis:
+    """Bases as one, each reading from its own place on."""
+    return Basis(
+        _joined([basis.feature + place for basis, place in bases], np.intp),
+        _joined([basis.kind for basis, _ in bases], np.intp),
+        *(
+            _joined([getattr(basis, name) for basis, _ in bases], np.float64)
+            for name in ("start", "stop", "mean")
+        ),
+    )
+
+
+def _joined(parts: Sequence[NDArray[Any]], kind: type[Any]) -> NDArray[Any]:
+    return np.concatenate([np.zeros(0, kind), *parts]).astype(kind, copy=False)
 
 
 @lru_cache(BASES_KEPT)

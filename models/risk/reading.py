@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,24 @@ class Input:
         object.__setattr__(self, "unseen", never)
 
 
+class Seat(NamedTuple):
+    """Where a part of a model stands in a panel.
+
+    Attributes
+    ----------
+    reads : int
+        Where its inputs begin in the vector that all parts read.
+    gives : int
+        Where its contributions begin among those of all models.
+    weight : float
+        What its contributions are multiplied by.
+    """
+
+    reads: int
+    gives: int
+    weight: float
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One patient's values in the order of some inputs.
@@ -57,13 +75,10 @@ class Row:
         NaN where missing; a category never seen in fitting is missing.
     x : ndarray, shape (n_inputs,)
         The same.
-    lacking : tuple of str
-        Required inputs that are missing.
     """
 
     own: tuple[float, ...]
     x: Floats
-    lacking: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +91,10 @@ class Vector:
         As the additive part reads them, NaN where missing.
     for_trees : ndarray, shape (n_inputs,)
         Categories recoded as the trees were fitted to read them.
-    lacking : tuple of str
-        Required inputs that are missing; a category never seen in fitting is missing.
     """
 
     x: Floats
     for_trees: Floats
-    lacking: tuple[str, ...]
 
 
 class Order:
@@ -98,21 +110,20 @@ class Order:
         self, inputs: tuple[tuple[str, frozenset[int]], ...], required: tuple[str, ...]
     ) -> None:
         self.names = tuple(name for name, _ in inputs)
-        self._unseen = tuple((i, unseen) for i, (_, unseen) in enumerate(inputs) if unseen)
-        self._required = tuple(i for i, name in enumerate(self.names) if name in required)
+        self.unseen = tuple((i, unseen) for i, (_, unseen) in enumerate(inputs) if unseen)
+        self.required = tuple(i for i, name in enumerate(self.names) if name in required)
 
     def row(self, values: Mapping[str, float]) -> Row:
         """Order encoded values; absent ones are missing."""
         own = [values.get(name, np.nan) for name in self.names]
-        for i, unseen in self._unseen:
+        for i, unseen in self.unseen:
             if own[i] in unseen:
                 own[i] = np.nan
-        lacking = tuple(self.names[i] for i in self._required if own[i] != own[i])
-        return Row(tuple(own), np.array(own), lacking)
+        return Row(tuple(own), np.array(own))
 
     def never_seen(self, values: Mapping[str, float]) -> list[str]:
         """Inputs whose category no fitting patient had; they are treated as missing."""
-        return [self.names[i] for i, unseen in self._unseen if values.get(self.names[i]) in unseen]
+        return [self.names[i] for i, unseen in self.unseen if values.get(self.names[i]) in unseen]
 
 
 class Reader:
@@ -124,16 +135,16 @@ class Reader:
         self.coded = tuple(
             (i, np.array(m.tree_codes)) for i, m in enumerate(inputs) if m.tree_codes
         )
-        self._codes = tuple((i, m.tree_codes) for i, m in enumerate(inputs) if m.tree_codes)
+        self.codes = tuple((i, m.tree_codes) for i, m in enumerate(inputs) if m.tree_codes)
 
     def vector(self, row: Row) -> Vector:
         """Recode what stands in this reader's order."""
         for_trees = row.x.copy()
-        for i, codes in self._codes:
+        for i, codes in self.codes:
             value = row.own[i]
             if value == value:  # NaN differs from itself
                 for_trees[i] = codes[int(value)]
-        return Vector(row.x, for_trees, row.lacking)
+        return Vector(row.x, for_trees)
 
 
 @lru_cache(PARTS_KEPT)

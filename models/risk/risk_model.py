@@ -19,13 +19,8 @@ from numpy.typing import NDArray
 from models.errors import BundleRefused
 from models.risk.abstention import Familiarity
 from models.risk.additive import AdditiveModel
-from models.risk.assessment import (
-    MISSING_REQUIRED,
-    OUT_OF_DISTRIBUTION,
-    Abstained,
-    Answered,
-)
-from models.risk.calibration import LinearCalibration, probability_of_one
+from models.risk.assessment import Abstained, Answered
+from models.risk.calibration import LinearCalibration
 from models.risk.intervals import (
     BINARY_METHOD,
     NUMERIC_METHOD,
@@ -33,6 +28,7 @@ from models.risk.intervals import (
     GroupInterval,
     interval_from_document,
 )
+from models.risk.panel import Panel
 from models.risk.reading import Input, Reader, Reading, reader_of
 from models.risk.trees import TreeEnsemble
 
@@ -66,12 +62,15 @@ class RiskModel:
     base_value: float = field(init=False, repr=False, compare=False)
     """Calibrated score of the average fitting patient."""
 
+    alone: Panel = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         reader = reader_of(self.inputs, self.required)
         base_value = self.calibration.intercept + self.calibration.slope * self.raw_base_value
         object.__setattr__(self, "base_value", base_value)
         object.__setattr__(self, "features", reader.features)
         object.__setattr__(self, "reader", reader)
+        object.__setattr__(self, "alone", Panel((self,)))
 
     @property
     def interval_method(self) -> str:
@@ -133,40 +132,10 @@ class RiskModel:
         Parameters
         ----------
         patient : mapping or Reading
-            Encoded values by feature name, absent meaning missing; or a reading of them, which
-            several models that share parts can look at.
+            Encoded values by feature name, absent meaning missing.
         """
-        if not isinstance(patient, Reading):
-            patient = Reading(patient)
-        vector = patient.vector(self.reader)
-        if vector.lacking:
-            return Abstained(MISSING_REQUIRED, vector.lacking)
-        familiarity, x = self.familiarity, vector.x
-        if patient.once(familiarity, "unfamiliar", lambda: familiarity.is_unfamiliar(x)):
-            return Abstained(OUT_OF_DISTRIBUTION)
-        additive, interval, slope = self.additive, self.interval, self.calibration.slope
-        raw, variance = np.zeros(len(x)), 0.0
-        # The additive part also says how sure a probability is, even where it has no weight.
-        if self.additive_weight or isinstance(interval, GroupInterval):
-            basis = additive.basis
-            columns = patient.once(basis, "columns", lambda: basis.columns(x))
-            raw, variance = additive.explain_one(x, columns)
-            raw *= self.additive_weight
-        if self.trees_weight:
-            raw += self.trees_weight * self.trees.contributions_of_one(vector.for_trees)
-        contributions = slope * raw
-        base = self.base_value
-        score = base + float(contributions.sum())
-        if self.minimum is not None and score < self.minimum:
-            return Abstained(OUT_OF_DISTRIBUTION)
-        if self.maximum is not None and score > self.maximum:
-            return Abstained(OUT_OF_DISTRIBUTION)
-        if isinstance(interval, ConformalInterval):
-            lower, upper = interval.bounds_of_one(score)
-            return Answered(score, score, base, contributions, lower, upper)
-        chance = probability_of_one(score)
-        lower, upper = interval.bounds_of_one(chance, slope**2 * variance)
-        return Answered(score, chance, base, contributions, lower, upper)
+        values = patient.values if isinstance(patient, Reading) else patient
+        return self.alone.assess(values)[0]
 
     def answers(self, X: Floats) -> NDArray[np.bool_]:
         """Whether `assess` would answer, for many vectors: (n_samples, n_features) -> (n_samples,)."""

@@ -20,16 +20,19 @@ Nature Machine Intelligence 2020;2:56-67. https://doi.org/10.1038/s42256-019-013
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate, pairwise
 from math import factorial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import BundleRefused
 from models.risk.lightgbm_text import Leaf, Split, Tree, read_trees
+from models.risk.reading import Seat
 
 Floats = NDArray[np.float64]
 
@@ -146,12 +149,10 @@ class TreeEnsemble:
         return out
 
     def contributions_of_one(self, x: Floats) -> Floats:
-        """Contributions for a single vector, shape (n_features,); the request path."""
+        """Contributions for a single vector, shape (n_features,)."""
         out = np.zeros(self.n_features)
-        if not self.used.size:
-            return out
-        index = self._starts_of_one(self._rows(x)).take(self._entry_block) + self._entry_start
-        out[self.used] = np.add.reduceat(self._table.take(index), self._entry_first)
+        stack = TreeStack([(self, Seat(0, 0, 1.0))])
+        out[stack.into] = stack.contributions(x)
         return out
 
     def change_of_score(self, x: Floats, features: NDArray[np.intp], values: Floats) -> Floats:
@@ -268,6 +269,107 @@ class TreeEnsemble:
         self._entry_block, self._entry_start = table[:, 1].copy(), table[:, 2].copy()
         self._entry_first = np.searchsorted(table[:, 0], np.arange(len(self.used)))
         self._block_value = np.array(values, dtype=np.intp)
+
+
+class TreeStack:
+    """Ensembles side by side: what can be looked up for all of them at once is.
+
+    Parameters
+    ----------
+    ensembles : sequence of (TreeEnsemble, Seat)
+
+    Attributes
+    ----------
+    into : ndarray of int
+        For every contribution its place among those of all models.
+    """
+
+    def __init__(self, ensembles: Sequence[tuple[TreeEnsemble, Seat]]) -> None:
+        found = [(trees, seat) for trees, seat in ensembles if trees.used.size]
+        parts = [_Stacked.of(trees, seat.reads) for trees, seat in found]
+        self._all = _Stacked.joined(parts)
+        self._starts = [part.starts for part in parts]
+        self._tables = [part.table for part in parts]
+        self._used = _slices(len(part.used) for part in parts)
+        self._entries = _slices(len(part.entry_start) for part in parts)
+        self.into = np.array([seat.gives + i for trees, seat in found for i in trees.used], np.intp)
+        self._weights = np.array([seat.weight for trees, seat in found for _ in trees.used])
+
+    def contributions(self, x: Floats) -> Floats:
+        """Weighted contributions for one vector, of the inputs that trees read; the request path.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+            The vector that all ensembles read, NaN where missing.
+        """
+        one = self._all
+        if not self._starts:
+            return np.zeros(0)
+        above = x.take(one.threshold_feature) > one.thresholds
+        rows = one.first_row + np.add.reduceat(above, one.threshold_first, dtype=np.intp)
+        np.copyto(rows, one.missing_row, where=np.isnan(x.take(one.used)))
+        starts = np.concatenate(
+            [
+                np.add.reduce(table.take(rows[own], axis=0), axis=0, dtype=np.uint16)
+                for table, own in zip(self._starts, self._used, strict=True)
+            ]
+        )
+        index = starts.take(one.entry_block) + one.entry_start
+        given = np.empty(len(index))
+        for table, own in zip(self._tables, self._entries, strict=True):
+            table.take(index[own], out=given[own])
+        return self._weights * np.add.reduceat(given, one.entry_first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stacked:
+    """What a stack looks up; places count over all its ensembles, rows within each."""
+
+    thresholds: Floats
+    threshold_feature: NDArray[np.intp]
+    threshold_first: NDArray[np.intp]
+    used: NDArray[np.intp]
+    first_row: NDArray[np.intp]
+    missing_row: NDArray[np.intp]
+    entry_block: NDArray[np.intp]
+    entry_start: NDArray[np.intp]
+    entry_first: NDArray[np.intp]
+    starts: NDArray[np.uint16]
+    table: Floats
+
+    @classmethod
+    def of(cls, trees: TreeEnsemble, place: int) -> _Stacked:
+        return cls(
+            trees._thresholds, trees._threshold_feature + place, trees._threshold_first,
+            trees.used + place, trees._first_row, trees._missing_row, trees._entry_block,
+            trees._entry_start, trees._entry_first, trees._starts, trees._table,
+        )  # fmt: skip
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Stacked]) -> _Stacked:
+        def all_of(name: str, beyond: str | None = None) -> NDArray[Any]:
+            """Parts of one name joined; those that count places go on where the last one ended."""
+            shift, found = 0, [np.zeros(0, np.float64 if name == "thresholds" else np.intp)]
+            for part in parts:
+                found.append(getattr(part, name) + shift if shift else getattr(part, name))
+                if beyond is not None:
+                    counted = getattr(part, beyond)
+                    shift += counted.shape[1] if counted.ndim == 2 else len(counted)
+            return np.concatenate(found)
+
+        return cls(
+            all_of("thresholds"), all_of("threshold_feature"),
+            all_of("threshold_first", "thresholds"), all_of("used"), all_of("first_row"),
+            all_of("missing_row"), all_of("entry_block", "starts"), all_of("entry_start"),
+            all_of("entry_first", "entry_start"), np.zeros((0, 0), np.uint16), np.zeros(0),
+        )  # fmt: skip
+
+
+def _slices(lengths: Iterable[int]) -> list[slice]:
+    """Consecutive parts of these lengths."""
+    ends = list(accumulate(lengths, initial=0))
+    return [slice(start, stop) for start, stop in pairwise(ends)]
 
 
 def _blocks(tree: Tree) -> Iterator[_Block]:

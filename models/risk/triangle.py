@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def lower_triangle(matrix: Floats) -> list[float]:
+def lower_triangle(matrix: NDArray[np.floating[Any]]) -> list[float]:
     """The lower triangle of a symmetric matrix of shape (n, n), n (n + 1) / 2 numbers.
 
     Examples

@@ -64,9 +64,10 @@ async def create_assessment(branch_point: str, request: Request) -> Response:
         unit=None,
         undeclared_unit=False,
     )
+    panel = slot.panel(point, asked.outcomes)
     intake = settle(asked.measurements, point, vocabulary.features)
     return Response(
-        orjson.dumps(assess(plain, intake, point, vocabulary, slot.models, NOBODY)),
+        orjson.dumps(assess(plain, intake, point, vocabulary, panel, NOBODY)),
         media_type="application/json",
     )
 

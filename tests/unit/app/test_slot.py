@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.serving.slot import ServedModel, Slot, load_served_model
+from app.serving.slot import PANELS_KEPT, ServedModel, Slot, load_served_model
 from models.bundle import read_bundle, write_bundle
 from models.errors import BundleRefused
 from models.risk.abstention import Familiarity
-from models.risk.reading import Reading
+from models.risk.assessment import Answered
 from models.vocabulary import Vocabulary
 from tests.lib.risk_models import bundle_files, fitted
 
@@ -35,7 +36,7 @@ def again(served: ServedModel, **changed: object) -> ServedModel:
 
 
 def test_a_served_model_carries_the_registrys_words_for_it(served: ServedModel):
-    assert served.reference() == {
+    assert served.reference == {
         "name": NAME, "version": "3", "alias": "champion", "digest": served.digest,
         "training_data": "synthetic",
     }  # fmt: skip
@@ -51,14 +52,43 @@ def test_different_familiarity_rules_stay_apart(served: ServedModel):
     assert (one.limit, other.limit) == (served.model.familiarity.limit, 0.5)
 
 
-def test_sharing_changes_no_answer(served: ServedModel):
-    values = {"age": 70.0, "heart_rate": 90.0, "map": 80.0, "resp_rate": 20.0, "temperature": 37.0}
+def test_a_panel_answers_as_its_model_alone(served: ServedModel, vocabulary: Vocabulary):
+    slot, values = Slot(), {
+        "age": 70.0, "heart_rate": 90.0, "map": 80.0, "resp_rate": 20.0, "temperature": 37.0,
+    }  # fmt: skip
+    slot.replace({NAME: served})
+    point = vocabulary.branch_points["icu-review"]
     alone = served.model.assess(values)
-    patient = Reading(values)
-    for _ in range(2):
-        shared = again(served).model.assess(patient)
-        np.testing.assert_array_equal(shared.contributions, alone.contributions)
-        assert shared.score == alone.score
+    for asked in ((), ("sepsis", "death_180d")):
+        panel = slot.panel(point, asked)
+        assert [name for name, _ in panel.served] == list(asked or point.outcomes)
+        assert [name for name, model in panel.served if model is served] == ["death_180d"]
+        (answer,) = panel.assess(values)
+        assert isinstance(answer, Answered)
+        assert isinstance(alone, Answered)
+        np.testing.assert_array_equal(answer.contributions, alone.contributions)
+        assert answer.score == alone.score
+
+
+def test_panels_are_kept_until_the_models_change(served: ServedModel, vocabulary: Vocabulary):
+    slot, point = Slot(), vocabulary.branch_points["icu-review"]
+    before = slot.panel(point)
+    assert slot.panel(point) is before
+    slot.replace({NAME: served})
+    after = slot.panel(point)
+    assert after is not before
+    assert set(after.used) == set(served.model.features)
+
+
+def test_what_clients_choose_cannot_fill_the_memory(vocabulary: Vocabulary):
+    slot, point = Slot(), vocabulary.branch_points["icu-review"]
+    names = list(point.outcomes)
+    choices = [tuple(c) for n in range(1, 4) for c in permutations(names, n)][: PANELS_KEPT + 50]
+    first = slot.panel(point, choices[0])
+    for chosen in choices:
+        slot.panel(point, chosen)
+    assert slot.panel(point, choices[-1]) is slot.panel(point, choices[-1])
+    assert slot.panel(point, choices[0]) is not first
 
 
 def test_a_request_keeps_the_set_it_took(served: ServedModel):

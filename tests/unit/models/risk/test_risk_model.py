@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from models.errors import BundleRefused
 from models.risk.assessment import Abstained, Answered
 from models.risk.calibration import LinearCalibration
-from models.risk.reading import Reading
 from models.risk.risk_model import RiskModel
 from tests.lib.properties import LAW
 from tests.lib.risk_models import (
@@ -81,7 +80,7 @@ def test_one_patient_alone_is_answered_as_in_a_batch(outcome, seed):
     lower, upper = model.bounds(X, score)
     assert score[0] == pytest.approx(answer.score, abs=1e-9)
     np.testing.assert_allclose(contributions[0], answer.contributions, rtol=0, atol=1e-9)
-    assert (lower[0], upper[0]) == pytest.approx((answer.lower, answer.upper), abs=1e-9)
+    assert (lower[0], upper[0]) == pytest.approx((answer.lower, answer.upper), abs=1e-7)
 
 
 @OUTCOMES
@@ -107,21 +106,6 @@ def test_the_same_question_has_the_same_answer_to_the_last_bit(outcome, seed):
     assert (one.lower, one.upper) == (two.lower, two.upper)
     assert (reread.lower, reread.upper) == (twice.lower, twice.upper)
     assert (reread.lower, reread.upper) == pytest.approx((one.lower, one.upper), abs=1e-8)
-
-
-def test_models_that_share_a_rule_share_its_verdict():
-    """What a patient is unlike is worked out once for all models of a branch point."""
-    model = fitted().model
-    sibling = replace(model, calibration=LinearCalibration(0.1, 0.9))
-    ordinary = values_of(np.nanmedian(fitted().X, axis=0))
-    for values in (ordinary, ordinary | {"albumin": 200.0}):
-        patient = Reading(values)
-        first, second = (m.assess(patient) for m in (model, sibling))
-        assert patient.once(model.familiarity, "unfamiliar", lambda: None) is not None
-        for shared, alone in ((first, model.assess(values)), (second, sibling.assess(values))):
-            assert type(shared) is type(alone)
-            if isinstance(alone, Answered):
-                assert (shared.score, shared.lower) == (alone.score, alone.lower)
 
 
 @pytest.mark.parametrize("missing", REQUIRED)
@@ -245,8 +229,8 @@ def test_a_model_without_trees_is_its_additive_part():
     )
     values = values_of(np.nanmedian(fitted().X, axis=0))
     answer = model.assess(values)
-    expected, _ = model.additive.explain_one(model.vector(values))
-    assert answer.contributions.tobytes() == expected.tobytes()
+    (expected,) = model.additive.contributions(model.vector(values)[None])
+    np.testing.assert_allclose(answer.contributions, expected, rtol=0, atol=1e-14)
     assert answer.base_value == model.additive.intercept
 
 
