@@ -104,7 +104,7 @@ def begin_answer(
         protected=clean.protected,
         index_time_us=int(clean.index_time.timestamp()) * 1_000_000,
         inputs=inputs,
-        answer=body.decode(),
+        answer=body,
         models=orjson.dumps(digests).decode(),
         policy=POLICY_VERSION,
         latency_us=int((time.perf_counter() - start) * 1_000_000),

@@ -66,7 +66,14 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """An answer as it was given, with what it was made from, after de-identification."""
+    """An answer as it was given, with what it was made from, after de-identification.
+
+    Attributes
+    ----------
+    answer : bytes
+        JSON in UTF-8, the very bytes that are sent: an answer is large, and a copy of it would push
+        what the next one needs out of the processor's cache.
+    """
 
     kind: ClassVar[str] = "assessment"
 
@@ -80,7 +87,7 @@ class Assessment:
     protected: bool
     index_time_us: int
     inputs: str = field(repr=False)
-    answer: str = field(repr=False)
+    answer: bytes = field(repr=False)
     models: str
     policy: str
     latency_us: int
@@ -99,7 +106,7 @@ class Assessment:
                 "protected": self.protected,
                 "index_time_us": self.index_time_us,
                 "inputs": self.inputs,
-                "answer": self.answer,
+                "answer": self.answer.decode(),
                 "models": self.models,
                 "policy": self.policy,
                 "latency_us": self.latency_us,

@@ -30,17 +30,17 @@ DONE, FAILED = "done", "failed"
 STDIN, STDOUT = 0, 1
 
 
-def frame(value: Any) -> bytes:
-    """A value as it goes through the pipe.
+def frame(value: Any) -> tuple[bytes, bytes]:
+    """A value as it goes through the pipe: its length, and itself.
 
     Examples
     --------
-    >>> data = frame((1, "a"))
-    >>> LENGTH.unpack(data[:4])[0] == len(data) - 4
+    >>> length, data = frame((1, "a"))
+    >>> LENGTH.unpack(length)[0] == len(data)
     True
     """
     data = marshal.dumps(value)
-    return LENGTH.pack(len(data)) + data
+    return LENGTH.pack(len(data)), data
 
 
 def main() -> None:
@@ -85,18 +85,18 @@ def _hear() -> Any:
     return None if data is None else marshal.loads(data)  # noqa: S302 - from our own parent
 
 
-def _exactly(count: int) -> bytes | None:
-    found = bytearray()
-    while len(found) < count:
-        chunk = os.read(STDIN, count - len(found))
-        if not chunk:
+def _exactly(count: int) -> bytearray | None:
+    found, here = bytearray(count), 0
+    while here < count:
+        came = os.readv(STDIN, [memoryview(found)[here:]])
+        if not came:
             return None
-        found += chunk
-    return bytes(found)
+        here += came
+    return found
 
 
 def _say(value: Any) -> None:
-    data = memoryview(frame(value))
+    data = memoryview(b"".join(frame(value)))
     while data:
         data = data[os.write(STDOUT, data) :]
 

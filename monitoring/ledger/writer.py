@@ -294,7 +294,7 @@ class _Scribe(asyncio.SubprocessProtocol):
     def tell(self, value: Any) -> None:
         """Send a value; a scribe that is gone is noticed by its end."""
         if (pipe := self._pipe()) is not None and not pipe.is_closing():
-            pipe.write(frame(value))
+            pipe.writelines(frame(value))
 
     def end(self) -> None:
         """Close its pipe: it writes what it has and ends."""

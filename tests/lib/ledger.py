@@ -33,7 +33,7 @@ def assessment(recorded_at_us: int = NOW_US, **changes: Any) -> Assessment:
         "protected": False,
         "index_time_us": recorded_at_us - 1_000_000,
         "inputs": '{"age":71}',
-        "answer": '{"status":"answered","å":"é"}',
+        "answer": '{"status":"answered","å":"é"}'.encode(),
         "models": "[]",
         "policy": "1",
         "latency_us": 1200,

@@ -153,7 +153,7 @@ def test_an_assessment_is_read_back_as_it_was_given(
         found = await ledger.read(ID, SITE)
         assert found is not None
         assert (found.answer, found.protected, found.recorded_at_us) == (
-            GIVEN.answer,
+            GIVEN.answer.decode(),
             False,
             NOW_US,
         )
