@@ -5,13 +5,13 @@ VAR_DIR ?= var
 BIN := .venv/bin
 export PORT VAR_DIR DEMO_ONCE
 
-.PHONY: demo test check bench lock openapi clean
+.PHONY: demo test check bench healthchain lock openapi clean
 
 demo: .venv/installed
 	@$(BIN)/risk-serve demo
 
 # A test file on each core; `.venv/bin/pytest FILE` runs one alone.
-test: .venv/installed check
+test: .venv/installed healthchain check
 	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 # Everything that needs no running parts: format, lint, types, import contracts.
@@ -39,6 +39,11 @@ lock: .venv/installed
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header --extra serve --constraint requirements.lock \
 	    pyproject.toml --output-file requirements-serve.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-header --group pyproject.toml:healthchain --output-file requirements-healthchain.lock
+
+# An EHR's client for the contract tests; what it pins cannot stand beside the service.
+healthchain: .venv/healthchain/installed
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
@@ -47,6 +52,13 @@ lock: .venv/installed
 	    --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	    --no-build-isolation --editable .
+	@touch $@
+
+.venv/healthchain/installed: requirements-healthchain.lock | .venv/installed
+	$(PYTHON) -m venv --without-pip --clear .venv/healthchain
+	$(BIN)/python -m pip --python .venv/healthchain/bin/python install --quiet \
+	    --disable-pip-version-check --no-compile --require-hashes \
+	    --requirement requirements-healthchain.lock
 	@touch $@
 
 clean:

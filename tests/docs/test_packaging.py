@@ -18,7 +18,7 @@ from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 OWN_NAME = Path(__file__).relative_to(ROOT).as_posix()
-LOCKS = ("requirements.lock", "requirements-serve.lock")
+LOCKS = ("requirements.lock", "requirements-serve.lock", "requirements-healthchain.lock")
 NOT_IN_THE_IMAGE = ("lightgbm", "scipy", "pandas", "scikit-learn", "shap", "altair", "mlflow")
 LARGEST_FILE_BYTES = 400_000
 UNPICKLING = re.compile(
@@ -112,7 +112,8 @@ def test_pre_commit_runs_the_commands_of_make_check_in_their_order():
 
 
 def test_make_test_checks_before_it_tests():
-    assert re.search(r"^test:.*\bcheck$", read("Makefile"), re.MULTILINE)
+    (before,) = re.findall(r"^test: (.+)$", read("Makefile"), re.MULTILINE)
+    assert before.split() == [".venv/installed", "healthchain", "check"]
     assert recipe("test") == [".venv/bin/pytest --numprocesses auto --dist loadfile"]
 
 
@@ -171,6 +172,20 @@ def test_every_declared_dependency_is_in_the_lock_at_a_version_it_allows(
         version = locked.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not in {lock}; run `make lock`"
         assert version in requirement.specifier, f"{requirement.name} in {lock}; run `make lock`"
+
+
+def test_the_ehrs_client_has_an_environment_of_its_own_with_hashes():
+    """It contradicts our own pins; `make test` makes its environment, so that its tests always run."""
+    (declared,) = tomllib.loads(read("pyproject.toml"))["dependency-groups"]["healthchain"]
+    client, locked = Requirement(declared), pins("requirements-healthchain.lock")
+    assert locked[client.name] in client.specifier
+    ours = pins("requirements.lock")
+    assert {name for name in ("httpx", "fastapi") if locked[name] != ours[name]}
+    assert client.name not in ours
+    assert re.search(r"^healthchain: \.venv/healthchain/installed$", read("Makefile"), re.MULTILINE)
+    install = " ".join(recipe(".venv/healthchain/installed")).replace(" \\", "")
+    assert "--require-hashes --requirement requirements-healthchain.lock" in install
+    assert "--python .venv/healthchain/bin/python" in install
 
 
 def test_what_is_served_is_what_was_tested():

@@ -1,13 +1,12 @@
 """HealthChain's sandbox client against the running service, judged by what went over the wire.
 
 Its pins (httpx below 0.28, FastAPI below 0.138) contradict ours, so it cannot be installed beside the
-service: `RISK_TESTS_HEALTHCHAIN` names a Python that has it.
+service: `make test` gives it an environment of its own. Where that is missing these tests fail.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,10 +18,18 @@ from tests.lib.fhir import observation
 from tests.lib.hooks import ICU, PATIENT, empties, risks, searchset
 from tests.lib.service import Service
 
-PYTHON = os.environ.get("RISK_TESTS_HEALTHCHAIN")
-CLIENT = Path(__file__).parents[2] / "lib" / "healthchain_client.py"
-pytestmark = pytest.mark.skipif(PYTHON is None, reason="RISK_TESTS_HEALTHCHAIN names no Python")
+ROOT = Path(__file__).parents[3]
+CLIENT = ROOT / "tests" / "lib" / "healthchain_client.py"
+PYTHON = ROOT / ".venv" / "healthchain" / "bin" / "python"
+INSTALLED = ROOT / ".venv" / "healthchain" / "installed"
 Exchange = dict[str, Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def healthchain() -> None:
+    """Its environment; a test that needs it never passes by not running."""
+    if not INSTALLED.exists():
+        pytest.fail("HealthChain's client is not installed: run `make healthchain`", pytrace=False)
 
 
 def ask(service: Service, point: str, workflow: str, folder: Path, patient: str) -> Exchange:
@@ -38,7 +45,7 @@ def ask(service: Service, point: str, workflow: str, folder: Path, patient: str)
     prefetch = folder / "prefetch.json"
     prefetch.write_text(json.dumps({"patient": PATIENT, "vital-signs": searchset(*vital_signs)}))
     done = subprocess.run(
-        [str(PYTHON), "-I", str(CLIENT), f"{service.url}/cds-services/{point}", workflow,
+        [str(PYTHON), "-IB", str(CLIENT), f"{service.url}/cds-services/{point}", workflow,
          str(prefetch), patient],
         capture_output=True, text=True, check=False, timeout=120, cwd=folder,
     )  # fmt: skip
