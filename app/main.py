@@ -145,7 +145,7 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
     parts = _parts(settings, keyring, vocabulary, metrics)
     coding = load_coding(vocabulary)
     recorded = {kind: coding.recorded_as(kind) for kind in RULED}
-    desk = open_desk(vocabulary, recorded, Limits(settings.fhir_budget_s))
+    desk = open_desk(vocabulary, recorded, coding.standing_alone(), Limits(settings.fhir_budget_s))
 
     async def remember_token(issuer: str, jti: str, expires_at: float) -> bool:
         # Keyed: an issuer may make its `jti` of something that could be guessed.

@@ -31,7 +31,10 @@ class Desk:
 
 
 def open_desk(
-    vocabulary: Vocabulary, recorded: Mapping[str, Collection[str]], limits: Limits
+    vocabulary: Vocabulary,
+    recorded: Mapping[str, Collection[str]],
+    answered: Mapping[str, Collection[str]],
+    limits: Limits,
 ) -> Desk:
     """Load and check everything; close `servers` in the end.
 
@@ -39,6 +42,8 @@ def open_desk(
     ----------
     recorded : mapping
         Kind of record to the features that it can tell, as the reader of charts has it.
+    answered : mapping
+        Feature to the codes of answers that tell it, as the reader of charts has it.
 
     Raises
     ------
@@ -47,7 +52,7 @@ def open_desk(
     """
     return Desk(
         vocabulary,
-        services(vocabulary, load_hooks(), recorded),
+        services(vocabulary, load_hooks(), recorded, answered),
         load_wording(),
         load_override_reasons(),
         FhirServers(limits),

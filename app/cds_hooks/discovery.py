@@ -57,9 +57,12 @@ class CdsService:
 
 
 def services(
-    vocabulary: Vocabulary, hooks: Hooks, recorded: Mapping[str, Collection[str]]
+    vocabulary: Vocabulary,
+    hooks: Hooks,
+    recorded: Mapping[str, Collection[str]],
+    answered: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Mapping[str, CdsService]:
-    """Every service by its id, in the order of the pathway; `recorded` as in `templates`.
+    """Every service by its id, in the order of the pathway; what can be told as in `templates`.
 
     Raises
     ------
@@ -77,7 +80,8 @@ def services(
                 "`hook` must be one of app/cds_hooks/hooks.toml, or a name of the site's own such "
                 "as `se.example.trauma-alert`",
             )
-        found[point.id] = CdsService(point, hook, templates(point, hook, vocabulary, recorded))
+        asked = templates(point, hook, vocabulary, recorded, answered)
+        found[point.id] = CdsService(point, hook, asked)
     return MappingProxyType(found)
 
 

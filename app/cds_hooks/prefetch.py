@@ -12,17 +12,19 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from app.cds_hooks.hooks import Hook
-from app.cds_hooks.template_rules import DATE_PARAMETERS, lint_prefetch
+from app.cds_hooks.template_rules import DATE_PARAMETERS, MOST_KEYS, lint_prefetch
 from models.errors import ContentInvalid
 from models.vocabulary import BranchPoint, Feature, Vocabulary
 
 PATIENT = "patient"
 LARGEST_PAGE = 250
+LABORATORY, OTHER_OBSERVED = "laboratory", "observations"
+ANSWERS = "coded-answers"
+"""Observations that are known by their answer alone, whatever code their question has."""
 OBSERVED = MappingProxyType(
-    {"vital_sign": "vital-signs", "laboratory": "laboratory", "blood_gas": "laboratory"}
+    {"vital_sign": "vital-signs", "laboratory": LABORATORY, "blood_gas": LABORATORY}
 )
 """Groups of the dictionary that are asked for apart: a stream of one must not crowd out another."""
-OTHER_OBSERVED = "observations"
 RECORDED = MappingProxyType(
     {
         "condition": ("conditions", "Condition"),
@@ -40,6 +42,7 @@ def templates(
     hook: Hook,
     vocabulary: Vocabulary,
     recorded: Mapping[str, Collection[str]],
+    answered: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Mapping[str, str]:
     """The templates of one service, in a fixed order; the same content gives the same text.
 
@@ -48,6 +51,10 @@ def templates(
     recorded : mapping
         Kind of record (`condition`, `procedure`, `medication`, `encounter`) to the features that it
         can tell.
+    answered : mapping
+        Feature name to the codes of coded answers that tell it whatever was asked. A search asks for
+        codes of questions or of answers, never for either, so these need a key of their own; where
+        that would be one too many, the other observations are asked for with the laboratory's.
 
     Raises
     ------
@@ -73,12 +80,20 @@ def templates(
         feature = vocabulary.features[name]
         if codes := _codes(feature):
             coded.setdefault(OBSERVED.get(feature.group, OTHER_OBSERVED), []).extend(codes)
+    answers = [code for name in point.features for code in answered.get(name, ())]
+    records = {
+        key: _search(resource)
+        for kind, (key, resource) in RECORDED.items()
+        if not set(recorded.get(kind, ())).isdisjoint(point.features)
+    }
+    if len(found) + len(coded) + bool(answers) + len(records) > MOST_KEYS:
+        coded[LABORATORY] = coded.get(LABORATORY, []) + coded.pop(OTHER_OBSERVED, [])
     for key in (*dict.fromkeys(OBSERVED.values()), OTHER_OBSERVED):
         if key in coded:
-            found[key] = _search("Observation", ",".join(dict.fromkeys(coded[key])))
-    for kind, (key, resource) in RECORDED.items():
-        if not set(recorded.get(kind, ())).isdisjoint(point.features):
-            found[key] = _search(resource)
+            found[key] = _search("Observation", code=coded[key])
+    if answers:
+        found[ANSWERS] = _search("Observation", value_concept=answers)
+    found |= records
     if faults := lint_prefetch(found, hook.tokens):
         raise ContentInvalid(f"{point.id}.toml", "prefetch", "; ".join(faults))
     return MappingProxyType(found)
@@ -109,7 +124,10 @@ def _codes(feature: Feature) -> tuple[str, ...]:
     return (*loinc, *panels, *feature.codes.get("npu", ()), *feature.codes.get("snomed", ()))
 
 
-def _search(kind: str, codes: str | None = None) -> str:
-    coded = "" if codes is None else f"&code={codes}"
+def _search(kind: str, **asked: Collection[str]) -> str:
+    coded = "".join(
+        f"&{name.replace('_', '-')}={','.join(dict.fromkeys(codes))}"
+        for name, codes in asked.items()
+    )
     newest_first = f"_sort=-{DATE_PARAMETERS[kind]}&_count={LARGEST_PAGE}"
     return f"{kind}?patient={{{{context.patientId}}}}{coded}&{newest_first}"

@@ -218,6 +218,13 @@ class Coding:
             rule.feature.name for found in self._rules[kind].values() for rule in found
         )
 
+    def standing_alone(self) -> Mapping[str, tuple[str, ...]]:
+        """Feature name to the codes of answers that need no known question: what else to ask for."""
+        found: dict[str, tuple[str, ...]] = {}
+        for (_, code), feature in self._standing_alone.items():
+            found[feature.name] = (*found.get(feature.name, ()), code)
+        return found
+
     def has_prefixes(self, concept: object) -> bool:
         """Whether a concept is coded in a system whose rules are prefixes."""
         return any(

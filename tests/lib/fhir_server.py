@@ -22,6 +22,9 @@ class FhirServer:
 
     Attributes
     ----------
+    tells_total : bool
+        Whether a search says how many there are: many servers do not, and then nobody knows that a
+        list is whole.
     fault : str
         `status:<n>` answers with a status, `redirect:<url>` sends elsewhere, `hang` answers never,
         `page:<url>` gives that address as the next page, `text` answers what is no JSON.
@@ -34,6 +37,7 @@ class FhirServer:
     base: str
     resources: list[Resource] = field(default_factory=list)
     page_size: int = PAGE_SIZE
+    tells_total: bool = True
     fault: str = ""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     cookies: list[str] = field(default_factory=list)
@@ -67,7 +71,7 @@ class FhirServer:
         return {
             "resourceType": "Bundle",
             "type": "searchset",
-            "total": len(found),
+            **({"total": len(found)} if self.tells_total else {}),
             "link": links,
             "entry": [
                 {"fullUrl": f"{self.base}/{kind}/{r['id']}", "resource": r}
@@ -83,10 +87,18 @@ def _matches(resource: Resource, asked: dict[str, str]) -> bool:
     subject = resource.get("subject", {}).get("reference")
     if subject != f"Patient/{asked['patient'].removeprefix('Patient/')}":
         return False
-    if "code" not in asked:
-        return True
-    codes = {coding["code"] for coding in resource["code"]["coding"]}
-    return bool(codes & set(asked["code"].split(",")))
+    return all(
+        codes & set(asked[parameter].split(","))
+        for parameter, codes in (
+            ("code", _codes(resource.get("code"))),
+            ("value-concept", _codes(resource.get("valueCodeableConcept"))),
+        )
+        if parameter in asked
+    )
+
+
+def _codes(concept: Any) -> set[str]:
+    return {coding.get("code", "") for coding in (concept or {}).get("coding", ())}
 
 
 def _failure(code: str) -> Resource:

@@ -11,6 +11,7 @@ import pytest
 from app.cds_hooks.discovery import discovery
 from app.cds_hooks.hooks import load_hooks
 from app.cds_hooks.template_rules import MOST_KEYS, lint_prefetch, lint_template
+from app.fhir import load_coding
 from app.main import create_app
 from app.settings import load_settings
 from monitoring.keyring import throwaway_keyring
@@ -300,3 +301,16 @@ def test_the_templates_name_every_code_that_the_features_have(vocabulary):
             for system in ("loinc", "npu", "snomed"):
                 for code in vocabulary.features[name].codes.get(system, ()):
                     assert code in asked, (service["id"], name)
+
+
+def test_the_templates_ask_for_answers_that_need_no_known_question(vocabulary):
+    """ASA class and level of consciousness have no code of their own: they are known by the answer."""
+    alone = load_coding(vocabulary).standing_alone()
+    assert alone.keys() == {"asa_class", "consciousness_acvpu"}
+    assert "413498004" in alone["asa_class"]  # ASA class IV
+    for service in SERVICES:
+        told = set(alone) & set(vocabulary.branch_points[service["id"]].features)
+        asked = service["prefetch"].get("coded-answers", "")
+        assert all(code in asked for name in told for code in alone[name])
+        assert bool(asked) == bool(told)
+        assert not asked or "&value-concept=" in asked
