@@ -13,6 +13,7 @@ import pytest
 
 from models.vocabulary import Vocabulary, load_vocabulary
 from tests.lib.once import made_once
+from tests.lib.pathway_models import train_pathway
 from tests.lib.service import Service, run_command, running_service
 
 
@@ -37,6 +38,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run_command("risk-train", "run", "icu-review", "--promote", "--json", var=var)
 
     return made_once(tmp_path_factory, "trained", train)
+
+
+@pytest.fixture(scope="session")
+def pathway(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder with a small champion, fitted on simulated patients, at each branch point.
+
+    `RISK_TESTS_PATHWAY` names such a folder to be used again.
+    """
+    if given := os.environ.get("RISK_TESTS_PATHWAY"):
+        return Path(given)
+    return made_once(tmp_path_factory, "pathway", train_pathway)
 
 
 @pytest.fixture(scope="session")

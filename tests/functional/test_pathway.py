@@ -14,8 +14,6 @@ import pytest
 
 from app.schemas.documents import AssessmentAnswer
 from models.vocabulary import Vocabulary
-from tests.lib.once import made_once
-from tests.lib.pathway_models import train_pathway
 from tests.lib.service import Service, running_service
 from training.pathway import episode_visits, load_parameters
 
@@ -25,11 +23,6 @@ EPISODES = 200
 SEED = 20261122
 REASONS = {"missing_required", "out_of_distribution", "no_model"}
 PARTS = ([], [], ["reference"], ["measure_next", "reference"])
-
-
-@pytest.fixture(scope="session")
-def pathway(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_once(tmp_path_factory, "pathway", train_pathway)
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,6 @@ were taken before the index time and issued after it: the result of the day befo
 from __future__ import annotations
 
 import csv
-import json
-import subprocess
-from collections import defaultdict
 from datetime import datetime
 from itertools import cycle
 from pathlib import Path
@@ -22,12 +19,11 @@ from typing import Any
 import pytest
 
 from app.fhir import read_chart
+from tests.lib import clinosim
 from tests.lib.fhir import CODING, WORDS, bundle, values
-from tests.lib.service import script
 
 TABLE = Path(__file__).parents[1] / "data" / "clinosim_by_hand.csv"
 ROWS = list(csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines()))
-TYPES = ("Patient", "Observation", "Condition", "Encounter", "MedicationRequest", "Procedure")
 POINT = WORDS.branch_points["icu-review"]
 FLAGS = ("diabetes", "dementia", "cancer", "cardiovascular_disease", "pulmonary_disease",
          "heart_failure", "ischaemic_heart_disease", "stroke_or_tia_history")  # fmt: skip
@@ -35,21 +31,10 @@ FLAGS = ("diabetes", "dementia", "cancer", "cardiovascular_disease", "pulmonary_
 
 @pytest.fixture(scope="module")
 def charts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-    """Every resource of 300 simulated persons, by patient."""
+    """Every resource of a simulated population of 300, by patient."""
     folder = tmp_path_factory.mktemp("clinosim")
-    subprocess.run(
-        [script("clinosim"), "simulate", "-p", "300", "-s", "42", "--country", "US", "--format", "fhir-r4",
-         "--end", "2026-06-30", "-o", str(folder)],
-        check=True, capture_output=True, timeout=300, cwd=folder,
-    )  # fmt: skip
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for kind in TYPES:
-        with (folder / "fhir_r4" / f"{kind}.ndjson").open(encoding="utf-8") as lines:
-            for line in lines:
-                resource = json.loads(line)
-                whose = resource.get("subject", {}).get("reference") or f"Patient/{resource['id']}"
-                found[whose.removeprefix("Patient/")].append(resource)
-    return found
+    clinosim.simulate(folder, 300)
+    return clinosim.charts(folder)
 
 
 def read(resources: list[Any], patient: str, at: str) -> dict[str, Any]:
