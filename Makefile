@@ -26,6 +26,7 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.serving
 	$(BIN)/python -m tests.benchmarks.boundary
 	$(BIN)/python -m tests.benchmarks.cds_hooks
+	$(BIN)/python -m tests.benchmarks.bundle
 	$(BIN)/python -m tests.benchmarks.file_drop
 
 openapi: .venv/installed

@@ -145,7 +145,9 @@ def a_call() -> dict[str, Any]:
     }
     for feature in coded:
         group = {"vital_sign": "vital-signs", "laboratory": "laboratory", "blood_gas": "laboratory"}
-        keys[group.get(feature.group, "observations")] += [_reading(feature, day) for day in DAYS]
+        keys[group.get(feature.group, "observations")] += [
+            reading(feature, f"{day}T06:00:00Z") for day in DAYS
+        ]
     bundles = {
         key: {
             "resourceType": "Bundle",
@@ -166,7 +168,7 @@ def a_call() -> dict[str, Any]:
     }
 
 
-def _reading(feature: Feature, day: str) -> dict[str, Any]:
+def reading(feature: Feature, taken: str) -> dict[str, Any]:
     """An Observation in the middle of the plausible range, or the vital sign of a patient in care."""
     low, high = feature.plausible or (0.0, 1.0)
     middle = low + (high - low) * 0.3
@@ -177,13 +179,13 @@ def _reading(feature: Feature, day: str) -> dict[str, Any]:
         value = feature.conversions[unit].from_own_unit(value)
     return {
         "resourceType": "Observation",
-        "id": f"{feature.name}-{day}".replace("_", "-"),
+        "id": f"{feature.name}-{taken}".replace("_", "-").replace(":", "."),
         "status": "final",
         "code": {
             "coding": [{"system": "http://loinc.org", "code": code, "display": feature.label_en}]
         },
         "subject": {"reference": "Patient/1"},
-        "effectiveDateTime": f"{day}T06:00:00Z",
+        "effectiveDateTime": taken,
         "valueQuantity": {"value": value, "system": "http://unitsofmeasure.org", "code": unit},
     }
 
