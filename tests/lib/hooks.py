@@ -100,6 +100,51 @@ def empties(document: Any, path: str = "$") -> Iterator[str]:
             yield from empties(value, f"{path}[{position}]")
 
 
+ACTION_FIELDS = {
+    "create": {"type", "description", "resource"},
+    "update": {"type", "description", "resource"},
+    "delete": {"type", "description", "resourceId"},
+}
+
+
+def card_faults(card: Json) -> Iterator[str]:
+    """Rows of the checklist that a card breaks; looked for in every card of every test."""
+    source = card.get("source", {})
+    if not 0 < len(card.get("summary", "")) < 140 or not source.get("label"):
+        yield "F1"
+    if card.get("indicator") not in ("info", "warning", "critical"):
+        yield "F1"
+    if not isinstance(card.get("detail", ""), str) or "<" in card.get("detail", ""):
+        yield "F2"
+    suggestions = card.get("suggestions", [])
+    behaviour = card.get("selectionBehavior")
+    if suggestions and behaviour not in ("at-most-one", "any"):
+        yield "F4"
+    if behaviour == "at-most-one" and sum(s.get("isRecommended", False) for s in suggestions) > 1:
+        yield "F5"
+    for suggestion in suggestions:
+        if not suggestion.get("label") or not suggestion.get("uuid"):
+            yield "F6"
+        if not suggestion.get("actions", [None]):
+            yield "F6"
+        for action in suggestion.get("actions", ()):
+            if action.keys() != ACTION_FIELDS.get(action.get("type")):
+                yield "F7"
+        if "actionSelectionBehavior" in suggestion:
+            yield "F8"  # of version 3, and nobody said that this client knows it
+    if not all(reason.get("display") for reason in card.get("overrideReasons", ())):
+        yield "F9"
+    for link in card.get("links", ()):
+        if link.get("type") not in ("absolute", "smart") or not link.get("label"):
+            yield "F10"
+        if ("appContext" in link and link["type"] != "smart") or link.get("autolaunchable"):
+            yield "F10"
+    if not source.get("url", "https://").startswith(("https://", "http://")):
+        yield "F11"
+    if not source.get("topic", {}).get("code"):
+        yield "F12"
+
+
 @dataclass
 class Ehr:
     """One client of one tenant; every answer is looked at before a test sees it.
@@ -137,6 +182,7 @@ class Ehr:
         document = answer.json()
         assert list(empties(document)) == []
         assert PERSONNUMMER not in answer.text
+        assert [fault for card in document.get("cards", ()) for fault in card_faults(card)] == []
         if not answer.is_success:
             assert document["resourceType"] == "OperationOutcome"
             assert {issue["severity"] for issue in document["issue"]} == {"error"}

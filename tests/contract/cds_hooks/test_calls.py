@@ -542,7 +542,7 @@ def test_an_operation_among_the_draft_orders_is_read(ehr: Ehr, house, whose: str
         "subject": {"reference": whose},
     }
     context = {**CONTEXT, "draftOrders": bundle(planned)}
-    keys = dict.fromkeys((*KEYS[:1], *KEYS[2:])) | {"patient": PATIENT}
+    keys = dict.fromkeys((*KEYS[:1], *KEYS[2:], "coded-answers")) | {"patient": PATIENT}
     call = hook_call(hook="order-sign", context=context, prefetch=keys)
     assert ehr.call(call, "preoperative-clinic").status_code == 200
     with closing(sqlite3.connect(house.folder / "log-ledger.db")) as database:

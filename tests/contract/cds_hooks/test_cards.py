@@ -11,7 +11,15 @@ import pytest
 
 from app.cds_hooks.cards import INDICATORS, LONGEST_SUMMARY
 from tests.lib.fhir import bundle, observation, patient
-from tests.lib.hooks import PERSONNUMMER, Ehr, hook_call, prefetch, risks, searchset
+from tests.lib.hooks import (
+    PERSONNUMMER,
+    Ehr,
+    card_faults,
+    hook_call,
+    prefetch,
+    risks,
+    searchset,
+)
 from tests.lib.tokens import BASE_URL
 
 GRAVE = hook_call(
@@ -105,8 +113,14 @@ def test_f4_suggestions_come_with_a_selection_behaviour(ehr: Ehr):
 
 
 def test_f5_none_is_recommended_above_the_others(ehr: Ehr):
-    """`any`: several may be accepted, so at most one recommended is kept by recommending none."""
-    assert not any("isRecommended" in suggestion for suggestion in ehr.card(GRAVE)["suggestions"])
+    """Ours are `any`: several may be accepted, and none is recommended. `Ehr` holds every answer to
+    the row; here it is shown what it would say of a card that breaks it."""
+    card = ehr.card(GRAVE)
+    assert not any("isRecommended" in suggestion for suggestion in card["suggestions"])
+    two = [{**card["suggestions"][0], "isRecommended": True}] * 2
+    assert list(card_faults({**card, "selectionBehavior": "any", "suggestions": two})) == []
+    broken = {**card, "selectionBehavior": "at-most-one", "suggestions": two}
+    assert list(card_faults(broken)) == ["F5"]
 
 
 def test_f6_every_suggestion_has_label_uuid_and_actions(ehr: Ehr):
@@ -133,8 +147,12 @@ def test_f7_actions_create_proposals(ehr: Ehr, southern: Ehr):
 
 
 def test_f8_no_field_of_version_3_is_sent(ehr: Ehr):
-    for suggestion in ehr.card(GRAVE)["suggestions"]:
+    """Nobody can say in version 2 that a client supports it, so no client gets it."""
+    card = ehr.card(GRAVE)
+    for suggestion in card["suggestions"]:
         assert suggestion.keys() == {"label", "uuid", "actions"}
+    chosen = {**card["suggestions"][0], "actionSelectionBehavior": "any"}
+    assert list(card_faults({**card, "suggestions": [chosen]})) == ["F8"]
 
 
 def test_f9_override_reasons_have_code_system_and_display(ehr: Ehr, southern: Ehr):

@@ -155,9 +155,16 @@ def test_b1_discovery_is_an_object_with_services(ehr: Ehr):
     assert answer.json() == DOCUMENT
 
 
-def test_b2_no_services_are_an_empty_list():
+def test_b2_no_services_are_an_empty_list(trained: Path, tmp_path: Path):
     """Over HTTP every caller has at least one: a tenant without any is refused at the start."""
     assert discovery([], None) == {"services": []}
+    tenants = tmp_path / "tenants.toml"
+    tenants.write_text('[[tenant]]\nid = "north"\ncare_units = []\nbranch_points = []\n')
+    with (
+        pytest.raises(AssertionError, match="`branch_points` is empty"),
+        running_service(trained, tmp_path / "log", {"RISK_TENANTS_FILE": str(tenants)}),
+    ):
+        pass
 
 
 def test_b3_every_service_has_hook_description_and_id():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from models.vocabulary import branch_points
 from tests.functional.test_fallback import SORT_PATIENT
-from tests.lib.fhir import bundle
+from tests.lib.fhir import bundle, concept, observation, quantity
 from tests.lib.hooks import INDEX_TIME, PATIENT, Ehr, Json, hook_call, issues, risks
-from tests.lib.service import running_service
+from tests.lib.service import run_command, running_service
+from tests.lib.tokens import BASE_URL
 
 OWN = Path(branch_points.__file__).parent / "branch_points"
 HOOKS = {
@@ -19,12 +21,41 @@ HOOKS = {
     "site-select": "order-select",
     "site-transfer": "org.example.ward-transfer",
 }
+SYSTEM = "https://site.example.org/codes"
 SELECTED: Json = {
     "userId": "Practitioner/p7",
     "patientId": "1",
     "selections": ["ServiceRequest/s1"],
     "draftOrders": bundle({"resourceType": "ServiceRequest", "id": "s1", "status": "draft"}),
 }
+
+
+def own_codes() -> str:
+    """The tenant's own codes for what SORT asks for: the question, and the answer where it is coded."""
+    rows = []
+    for name, value in SORT_PATIENT.items():
+        rows.append({"code": name, "feature": name})
+        if isinstance(value, str):
+            rows.append({"code": f"{name}-{value}", "feature": name, "value": value})
+    tables = (
+        "\n".join(f"{key} = {json.dumps(text)}" for key, text in {"system": SYSTEM, **row}.items())
+        for row in rows
+    )
+    return "".join(f"[[tenant.code]]\n{table}\n" for table in tables)
+
+
+def sort_chart() -> list[Json]:
+    """SORT's worked example in FHIR; the age comes from the patient's date of birth."""
+    found = []
+    for name, value in SORT_PATIENT.items():
+        said: Json = {"valueBoolean": value}
+        if isinstance(value, str):
+            said = {"valueCodeableConcept": concept(f"{name}-{value}", SYSTEM)}
+        elif not isinstance(value, bool):
+            said = {"valueQuantity": quantity(value, "{class}")}
+        if name != "age":
+            found.append(observation(name, code=concept(name, SYSTEM), valueQuantity=None) | said)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +68,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ehr]:
         copy = text.replace('id = "surgery-decision"', f'id = "{name}"', 1)
         copy = copy.replace('hook = "appointment-book"', f'hook = "{hook}"', 1)
         (folder / "content" / "branch_points" / f"{name}.toml").write_text(copy)
-    settings = {"RISK_CONTENT": str(folder / "content")}
+    tenant = f'base_url = "{BASE_URL}"\n[[tenant]]\nid = "site"\ncare_units = []\n{own_codes()}'
+    (folder / "tenants.toml").write_text(tenant)
+    settings = {
+        "RISK_CONTENT": str(folder / "content"),
+        "RISK_TENANTS_FILE": str(folder / "tenants.toml"),
+        "RISK_API_KEYS_FILE": str(folder / "api-keys.jsonl"),
+    }
+    made = run_command(
+        "risk-serve", "keys", "create", "--name", "ehr", "--tenant", "site", "--scope", "cds",
+        var=folder / "var", settings=settings,
+    )  # fmt: skip
     with (
         running_service(folder / "var", folder / "log", settings, until=None) as service,
         service.client() as client,
     ):
-        yield Ehr(client)
+        yield Ehr(client, headers={"x-api-key": made.stdout.strip()})
 
 
 def test_k3_order_dispatch_needs_no_user(site: Ehr):
@@ -58,13 +99,21 @@ def test_k3_order_dispatch_needs_no_user(site: Ehr):
     assert site.call({**call, "context": lacking}, "site-dispatch").status_code == 400
 
 
-@pytest.mark.parametrize("chosen", [["ServiceRequest/elsewhere"], [7], []])
-def test_k4_selections_outside_the_draft_orders_are_tolerated(site: Ehr, chosen: list):
+@pytest.mark.parametrize(
+    ("chosen", "warned"),
+    [(["ServiceRequest/s1"], False), (["ServiceRequest/elsewhere"], True), ([7], True)],
+)
+def test_k4_selections_outside_the_draft_orders_are_tolerated_and_warned_of(
+    site: Ehr, chosen: list, warned: bool
+):
     prefetch = dict.fromkeys(_keys(site, "site-select")) | {"patient": PATIENT}
+    prefetch["observations"] = bundle(*sort_chart())
     context = {**SELECTED, "selections": chosen}
-    call = hook_call(hook="order-select", context=context, prefetch=prefetch)
-    card_or_none = site.call(call, "site-select")
-    assert card_or_none.status_code == 200
+    card = site.card(
+        hook_call(hook="order-select", context=context, prefetch=prefetch), "site-select"
+    )
+    assert ("A selected order is not among the draft orders" in card["detail"]) == warned
+    assert any(row.startswith("10 % |") for row in risks(card).values())  # SORT's own 10.138 %
 
 
 def _keys(site: Ehr, name: str) -> list[str]:
