@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 import orjson
@@ -25,10 +25,21 @@ SECURITY_HEADERS = {
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 }
 
-RAW_HEADERS = tuple(
-    (name.encode("latin-1"), value.encode("latin-1")) for name, value in SECURITY_HEADERS.items()
-)
+DISCOVERY = ("/cds-services", "/cds-services/")
+DISCOVERY_HEADERS = SECURITY_HEADERS | {
+    "cache-control": "private, max-age=300",
+    "vary": "Authorization, X-API-Key",
+}
+"""What is offered holds no patient and seldom changes, but depends on who asks."""
 
+
+def _raw(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple(
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+    )
+
+
+RAW_HEADERS, RAW_DISCOVERY_HEADERS = _raw(SECURITY_HEADERS), _raw(DISCOVERY_HEADERS)
 
 Network = IPv4Network | IPv6Network
 PROBES = ("/livez", "/readyz")
@@ -107,7 +118,9 @@ class SecurityHeaders:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message["headers"], *RAW_HEADERS]
+                offers = scope["path"] in DISCOVERY and message["status"] == 200
+                more = RAW_DISCOVERY_HEADERS if offers else RAW_HEADERS
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         try:
