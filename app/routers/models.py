@@ -28,6 +28,7 @@ def model_document(served: ServedModel) -> dict[str, Any]:
         "kind": served.model.kind,
         "features": list(served.model.features),
         "required": list(served.model.required),
+        "typical": served.model.typical,
         "trained_on": dict(served.card["cohort"]),
         "evaluation": dict(served.evaluation),
     }

@@ -126,6 +126,13 @@ class Familiarity:
         object.__setattr__(self, "_back", _PiecewiseLine.through(back))
         object.__setattr__(self, "_inverse_of", _remembering(self.correlation))
 
+    def medians(self) -> dict[int, float]:
+        """Column to what the middle fitting patient had there: where the normal score is 0."""
+        return {
+            int(column): float(np.interp(0.0, scores, values))
+            for column, (values, scores) in zip(self.columns, self.knots, strict=True)
+        }
+
     def distance(self, x: Floats) -> float:
         """Distance of one vector on the Wilson-Hilferty scale (about standard normal)."""
         return _distance(self._scores(x), self._inverse_of)

@@ -73,6 +73,12 @@ class RiskModel:
         object.__setattr__(self, "alone", Panel((self,)))
 
     @property
+    def typical(self) -> dict[str, float]:
+        """What the middle fitting patient had, of each number that fitting patients differed in."""
+        medians = self.familiarity.medians()
+        return {self.features[column]: value for column, value in medians.items()}
+
+    @property
     def interval_method(self) -> str:
         return BINARY_METHOD if self.kind == "binary" else NUMERIC_METHOD
 

@@ -25,5 +25,6 @@ class ModelDocument(ModelReference):
     kind: Literal["binary", "numeric"]
     features: list[str]
     required: list[str]
+    typical: dict[str, float]
     trained_on: dict[str, Any]
     evaluation: dict[str, Any]
