@@ -15,6 +15,7 @@ from rich.table import Table
 
 from app.commands import file_drop, keys
 from app.commands.access_log import access_log
+from app.commands.check_integration import check_integration
 from app.commands.inspect_deid import inspect_deid
 from app.commands.relink import relink
 from app.errors import AppError
@@ -34,6 +35,7 @@ app.add_typer(keys.app, name="keys")
 keys.app.command()(relink)
 app.command()(access_log)
 app.command()(inspect_deid)
+app.command()(check_integration)
 app.command("score-file")(file_drop.score)
 app.command("watch-folder")(file_drop.watch)
 app.command("map")(file_drop.draft)

@@ -28,7 +28,7 @@ from app.cds_hooks.prefetch import fill
 from tests.lib import clinosim
 from tests.lib.clinosim import Resource
 from tests.lib.fhir import WORDS, bundle, chart, values
-from tests.lib.fhir_server import TOKEN, FhirServer, fhir_server
+from tests.lib.fhir_server import FhirServer, fhir_server
 from tests.lib.hooks import access, hook_call
 from tests.lib.once import made_once
 from tests.lib.pathway_models import OUTCOMES
@@ -223,16 +223,16 @@ def through_prefetch(house: House, point: str, resources: Sequence[Resource]) ->
     context = context_of(resources)
     prefetched: Resource = {}
     for key, template in house.prefetch[point].items():
-        target: str | None = f"/r4/{fill(template, context)}"
+        target: str | None = fill(template, context)
         while target is not None:
-            status, page = house.fhir.answer(target, f"Bearer {TOKEN}")
+            status, page = house.fhir.look_up(target)
             assert status == 200, key
             if key in prefetched:
                 prefetched[key]["entry"] += page["entry"]
             else:
                 prefetched[key] = {k: v for k, v in page.items() if k != "link"}
             links = {link["relation"]: link["url"] for link in page.get("link", ())}
-            target = links["next"].replace(house.fhir.base, "/r4") if "next" in links else None
+            target = links["next"].removeprefix(f"{house.fhir.base}/") if "next" in links else None
     return through_hook(house, point, {"context": context, "prefetch": prefetched})
 
 

@@ -54,13 +54,18 @@ class Service:
 
 @contextmanager
 def running_service(
-    var: Path, log: Path, settings: Mapping[str, str] | None = None, *, until: int | None = 200
+    var: Path,
+    log: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    until: int | None = 200,
+    port: int | None = None,
 ) -> Iterator[Service]:
     """Start `risk-serve run`, wait until /readyz answers `until` (None: any answer), end it after.
 
-    Ledger and keys are the service's own, beside its log: several services share trained models.
+    Without `port` it listens where it is free. Ledger and keys are the service's own, beside its log: several services share trained models.
     """
-    port = free_port()
+    port = port or free_port()
     own = {
         "RISK_DATABASE_URL": f"sqlite:///{log.parent / f'{log.name}-ledger.db'}",
         "RISK_KEYS_FILE": str(log.parent / f"{log.name}-keys.toml"),
