@@ -36,7 +36,7 @@ class Answer:
         """The body as JSON; None when it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     @property
@@ -103,10 +103,15 @@ class Canaries:
         self.comment = f"kommentar-{token_hex(6)}"
         """Of a user who overrides a card."""
 
-    def found_in(self, body: bytes) -> list[str]:
-        """Which of them a body holds, by what they stand for."""
-        planted = {"name": self.name, "access token": self.token, "comment": self.comment}
-        return [what for what, text in planted.items() if text.encode() in body]
+    def found_in(self, body: bytes, credential: str) -> list[str]:
+        """Which of them a body holds, or of the credential, by what they stand for."""
+        planted = {
+            "a name or refused value": self.name,
+            "the access token": self.token,
+            "a comment": self.comment,
+            "the credential": credential,
+        }
+        return [what for what, text in planted.items() if text and text.encode() in body]
 
 
 class Door:
@@ -164,7 +169,7 @@ class Door:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NoAnswer(f"{method} {path} was not answered ({type(error).__name__})") from None
         took_ms = (time.perf_counter() - began) * 1000
-        self.echoes += [
-            f"{what} by {method} {path}" for what in self.canaries.found_in(got.content)
-        ]
+        shown = sent.get("authorization", sent.get("x-api-key", "")).removeprefix("Bearer ")
+        found = self.canaries.found_in(got.content, shown)
+        self.echoes += [f"{what} by {method} {path}" for what in found]
         return Answer(got.status_code, got.headers, got.content, took_ms)

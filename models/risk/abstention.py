@@ -127,7 +127,10 @@ class Familiarity:
         object.__setattr__(self, "_inverse_of", _remembering(self.correlation))
 
     def medians(self) -> dict[int, float]:
-        """Column to what the middle fitting patient had there: where the normal score is 0."""
+        """Column to the value whose normal score is 0.
+
+        The fitting rows' median; near it where so many share a value that quantiles fall together.
+        """
         return {
             int(column): float(np.interp(0.0, scores, values))
             for column, (values, scores) in zip(self.columns, self.knots, strict=True)

@@ -74,7 +74,7 @@ class RiskModel:
 
     @property
     def typical(self) -> dict[str, float]:
-        """What the middle fitting patient had, of each number that fitting patients differed in."""
+        """Of each number that fitting patients differed in, what was in the middle (see `medians`)."""
         medians = self.familiarity.medians()
         return {self.features[column]: value for column, value in medians.items()}
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from app.cds_hooks.template_rules import lint_prefetch
-from app.check_integration.door import Answer, Door, at, empties, objects
+from app.check_integration.door import Answer, Door, empties, objects
 from app.check_integration.ehr import KNOWN_HOOKS, Service
 from app.check_integration.findings import Notes
 
 PATH = "/cds-services"
 STRANGER = "https://stranger.invalid"
+ALLOWED_ORIGIN = "access-control-allow-origin"
 TEXTS = ("hook", "description", "id", "title")
 
 
@@ -47,12 +49,14 @@ def check_discovery(door: Door, notes: Notes, origin: str | None) -> tuple[Servi
     for row in rows:
         faults = _row_faults(row)
         name = row.get("id") if isinstance(row.get("id"), str) else None
+        prefetch = row.get("prefetch", {})
+        templates = len(prefetch) if isinstance(prefetch, dict) else 0
         notes.judge(
             "discovery.service", "its row", "id, hook, title, description, good templates",
-            faults, f"hook {row.get('hook')}, {len(at(row, 'prefetch') or {})} templates", name,
+            faults, f"hook {row.get('hook')}, {templates} templates", name,
         )  # fmt: skip
         if not faults:
-            good.append(Service(str(name), str(row["hook"]), row.get("prefetch") or {}))
+            good.append(Service(str(name), str(row["hook"]), prefetch))
     ids = [service.id for service in good]
     notes.judge(
         "discovery.ids", "ids of all services", "each once: clients keep one service a URL",
@@ -60,7 +64,7 @@ def check_discovery(door: Door, notes: Notes, origin: str | None) -> tuple[Servi
         f"{len(ids)} ids",
     )  # fmt: skip
     _check_stability(door, answer, notes)
-    _check_browsers(door, notes, origin)
+    _check_browsers(door, [PATH, *(f"{PATH}/{name}" for name in ids[:1])], notes, origin)
     return tuple(good)
 
 
@@ -102,42 +106,51 @@ def _check_stability(door: Door, first: Answer, notes: Notes) -> None:
     )  # fmt: skip
 
 
-def _check_browsers(door: Door, notes: Notes, origin: str | None) -> None:
-    wanted = {
-        "access-control-request-method": "POST",
-        "access-control-request-headers": "authorization,content-type",
-    }
-    stranger = door.ask(
-        "OPTIONS", PATH, headers={**wanted, "origin": STRANGER}, credentials={}
-    ).headers.get("access-control-allow-origin")
+def _check_browsers(door: Door, paths: list[str], notes: Notes, origin: str | None) -> None:
+    """Preflights for discovery, one service and its feedback."""
+    asked = {path: "GET" if path == PATH else "POST" for path in paths}
+    asked |= {f"{path}/feedback": "POST" for path in paths[1:]}
+    named = [
+        f"{path} allows it" for path, method in asked.items()
+        if ALLOWED_ORIGIN in _preflight(door, path, method, STRANGER).headers
+    ]  # fmt: skip
     notes.judge(
-        "discovery.cors-stranger", "a browser's preflight from a made-up origin",
-        "no access-control-allow-origin",
-        [] if stranger is None else [f"access-control-allow-origin: {stranger}"], "none",
+        "discovery.cors-stranger", "browsers' preflights from a made-up origin",
+        f"no {ALLOWED_ORIGIN}", named, f"none on {len(asked)} paths",
     )  # fmt: skip
-    asked = "a browser's preflight with Authorization"
-    expected = "2xx that allows origin, POST, Authorization and Content-Type"
+    what = "browsers' preflights with Authorization: discovery, a service, its feedback"
+    expected = "2xx that allows origin, method, Authorization and Content-Type"
     if origin is None:
-        notes.skip(
-            "discovery.cors", asked, expected,
-            "--origin was not given; clients in a browser also need RISK_CORS_ORIGINS",
-        )  # fmt: skip
+        why = "--origin was not given; clients in a browser also need RISK_CORS_ORIGINS"
+        notes.skip("discovery.cors", what, expected, why)
         return
     parts = urlsplit(origin)
     bare = f"{parts.scheme}://{parts.netloc}"
-    answer = door.ask("OPTIONS", PATH, headers={**wanted, "origin": bare}, credentials={})
-    faults = [] if 200 <= answer.status < 300 else [f"answered {answer.status}"]
-    if answer.headers.get("access-control-allow-origin") not in (bare, "*"):
-        faults.append("the origin is not allowed; RISK_CORS_ORIGINS lists those that are")
-    methods = answer.headers.get("access-control-allow-methods", "").upper()
-    faults += [f"{method} is not allowed" for method in ("GET", "POST") if method not in methods]
-    allowed = {
-        name.strip()
-        for name in answer.headers.get("access-control-allow-headers", "").lower().split(",")
-    }
-    faults += [
-        f"{name} is not allowed"
-        for name in ("authorization", "content-type")
-        if name not in allowed
+    faults = [
+        f"{path}: {fault}"
+        for path, method in asked.items()
+        for fault in _preflight_faults(_preflight(door, path, method, bare), method, bare)
     ]
-    notes.judge("discovery.cors", asked, expected, faults, f"{answer.status}, all allowed")
+    notes.judge("discovery.cors", what, expected, faults, "all allowed")
+
+
+def _preflight(door: Door, path: str, method: str, origin: str) -> Answer:
+    wanted = {
+        "origin": origin,
+        "access-control-request-method": method,
+        "access-control-request-headers": "authorization,content-type",
+    }
+    return door.ask("OPTIONS", path, headers=wanted, credentials={})
+
+
+def _preflight_faults(answer: Answer, method: str, origin: str) -> Iterator[str]:
+    given = answer.headers
+    if not 200 <= answer.status < 300:
+        yield f"answered {answer.status}"
+    if given.get(ALLOWED_ORIGIN) not in (origin, "*"):
+        yield "the origin is not allowed; RISK_CORS_ORIGINS lists those that are"
+    if method not in given.get("access-control-allow-methods", "").upper():
+        yield f"{method} is not allowed"
+    names = given.get("access-control-allow-headers", "").lower().split(",")
+    for name in {"authorization", "content-type"} - {name.strip() for name in names}:
+        yield f"{name} is not allowed"

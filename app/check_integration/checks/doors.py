@@ -138,7 +138,7 @@ def check_echoes(door: Door, notes: Notes) -> None:
     """Whether any answer of the whole run held a name, a token or a comment that was sent."""
     notes.judge(
         "door.echo", "every answer of this run",
-        "none repeats the patient's name, the access token, a comment or a refused value",
+        "none repeats a name, a token, a comment or a refused value",
         [f"{echo} was repeated" for echo in dict.fromkeys(door.echoes)], "none does",
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ EXPECTED = "p95 under 500 ms: CDS Hooks 2.0 wants an answer in about that time"
 
 def check_speed(door: Door, given: tuple[Given, ...], calls: int, notes: Notes) -> None:
     """Time one service's calls with prefetch, one after the other."""
-    called = next((one for one in given if one.card is not None), given[0] if given else None)
+    called = max(given, key=_told, default=None)
     asked = f"{calls} calls with prefetch, one after the other"
     if called is None or calls == 0:
         notes.skip("speed.p95", asked, EXPECTED, "no service to call" if calls else "--calls 0")
@@ -27,6 +27,11 @@ def check_speed(door: Door, given: tuple[Given, ...], calls: int, notes: Notes) 
         faults.append(f"p50 {p50:.1f} ms, p95 {p95:.1f} ms")
     told = f"p50 {p50:.1f} ms, p95 {p95:.1f} ms"
     notes.judge("speed.p95", asked, EXPECTED, faults, told, called.visit.service.id)
+
+
+def _told(one: Given) -> int:
+    """How long a card is: the longest tells of most outcomes, and takes longest to make."""
+    return 0 if one.card is None else len(str(one.card.get("detail")))
 
 
 def percentile(ascending: list[float], share: float) -> float:

@@ -206,6 +206,22 @@ def test_b9_a_trailing_slash_works(ehr: Ehr):
     assert ehr.ask("GET", "/cds-services/").json() == ehr.ask("GET", "/cds-services").json()
 
 
+def test_b9_a_client_may_keep_the_document_and_nothing_else(ehr: Ehr, http: httpx.Client):
+    """What is listed depends on who asks, so a shared cache may not keep it."""
+    offered = ehr.ask("GET", "/cds-services")
+    assert offered.headers["cache-control"] == "private, max-age=300"
+    assert {"authorization", "x-api-key"} <= {
+        name.strip() for name in offered.headers["vary"].lower().split(",")
+    }
+    for answer in (
+        Ehr(http).ask("GET", "/cds-services"),  # refused: no token
+        ehr.call(hook_call()),
+        ehr.call(hook_call(prefetch=None)),
+        ehr.ask("DELETE", "/cds-services"),
+    ):
+        assert answer.headers["cache-control"] == "no-store"
+
+
 def test_b10_discovery_asks_for_a_token_of_its_own_url(ehr: Ehr, http: httpx.Client):
     assert Ehr(http).ask("GET", "/cds-services").status_code == 401
     elsewhere = ehr.token(f"/cds-services/{ICU}")

@@ -110,6 +110,19 @@ def test_a_single_input_has_the_distance_worked_out_by_hand():
     assert familiarity.distance(np.array([high])) == pytest.approx(1.67235, abs=2e-4)
 
 
+def test_the_middle_is_the_median_of_the_fitting_rows(familiarity, fitting_rows):
+    medians = familiarity.medians()
+    for column in (AGE, MAP, SBP):
+        assert medians[column] == pytest.approx(np.nanmedian(fitting_rows[:, column]))
+
+
+def test_where_many_share_a_value_the_middle_lies_near_it():
+    """Knots 10 and 20 with scores -1 and 3: a quarter of the way from 10 is 12.5."""
+    knots = ((np.array([10.0, 20.0]), np.array([-1.0, 3.0])),)
+    rule = Familiarity(np.array([4]), knots, np.eye(1), 3.0, {})
+    assert rule.medians() == {4: 12.5}
+
+
 @pytest.mark.parametrize("quantile", QUANTILES)
 def test_the_unit_of_an_input_does_not_matter(quantile):
     X = np.random.default_rng(24).lognormal(size=(500, 2))
