@@ -107,8 +107,9 @@ def _plain(value: object) -> object:
 def openapi(
     write: Annotated[Path | None, typer.Option("--write", help="Folder to write into.")] = None,
 ) -> None:
-    """Print the OpenAPI document, or write it and what FHIR and CDS Hooks publish."""
+    """Print the OpenAPI document, or write it, its examples, and what FHIR and CDS Hooks publish."""
     from app.cds_hooks.discovery import discovery
+    from app.examples import FOLDER, files_of, load_examples
     from app.fhir import capability_statement
     from app.main import create_app
     from monitoring.keyring import throwaway_keyring
@@ -124,6 +125,11 @@ def openapi(
         (write / "capability-statement.json").write_text(statement, encoding="utf-8")
         offered = discovery(service.state.risk.desk.services.values(), None)
         (write / "cds-services.json").write_text(_pretty(offered), encoding="utf-8")
+        for name, content in files_of(load_examples()).items():
+            file = write / FOLDER / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            whole = content if isinstance(content, str) else _pretty(content)
+            file.write_text(whole, encoding="utf-8")
 
 
 def _pretty(document: object) -> str:

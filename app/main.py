@@ -23,6 +23,7 @@ from app.cds_hooks.desk import open_desk
 from app.cds_hooks.fhir_server import Limits
 from app.deid import IdentifierFound, Pseudonymiser
 from app.errors import EXPLAINED, InputError, Problem, StartRefused
+from app.examples import load_examples, show_in
 from app.fhir import Coding, load_coding
 from app.fhir.coding import RULED
 from app.identity import REASONS, Identity, RememberJti, load_identity
@@ -339,6 +340,7 @@ def _document_shared_shapes(app: FastAPI) -> None:
                     content = response.get("content", {})
                     for media_type in [m for m in content if "ProblemDocument" in str(content[m])]:
                         content[PROBLEM_JSON] = content.pop(media_type)
+        show_in(schema, load_examples())
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it

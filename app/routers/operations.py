@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
@@ -105,5 +107,33 @@ async def docs(request: Request) -> Response:
         f"<body><main><h1>{title}</h1><p>{escape(schema['info']['description'])}</p>"
         f'<p>Machine-readable: <a href="/openapi.json">/openapi.json</a></p>'
         f"<table><thead><tr><th>method</th><th>path</th><th>what</th><th>how</th></tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></main></body></html>"
+        f"<tbody>{''.join(rows)}</tbody></table><h2>Examples</h2>{_examples(schema)}"
+        "</main></body></html>"
     )
+
+
+def _examples(schema: dict[str, Any]) -> str:
+    """Every example of the document, folded, the question above its answer."""
+    folded = []
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            asked = _examples_of(operation.get("requestBody", {}))
+            told = _examples_of(operation["responses"].get("200", {}))
+            for name, example in asked.items():
+                texts = [example["value"], *([told[name]["value"]] if name in told else [])]
+                shown = "".join(
+                    f"<pre>{escape(json.dumps(text, indent=1, ensure_ascii=False))}</pre>"
+                    for text in texts
+                )
+                title = f"{method.upper()} {path.replace('{branch_point}', name)}"
+                summary = f"<code>{escape(title)}</code> {escape(example.get('summary', ''))}"
+                folded.append(f"<details><summary>{summary}</summary>{shown}</details>")
+    return "".join(folded)
+
+
+def _examples_of(body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: example
+        for media in body.get("content", {}).values()
+        for name, example in media.get("examples", {}).items()
+    }

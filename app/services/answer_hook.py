@@ -144,7 +144,7 @@ async def answer_hook(
         include=(),
     )
     if request.measurements:
-        asked = _with_measurements(asked, request)
+        asked = with_measurements(asked, request)
     who = OnBehalf(actor.client, actor.user or request.user, actor.tenant)
     if gathered.unanswered:
         _refuse_without_required(gathered, asked, point, who, parts)
@@ -173,7 +173,7 @@ def _system_actions(
     return {"systemActions": [{"type": "create", "resource": resource}]}
 
 
-def _with_measurements(asked: AssessmentRequest, request: HookRequest) -> AssessmentRequest:
+def with_measurements(asked: AssessmentRequest, request: HookRequest) -> AssessmentRequest:
     """What the hook itself carries goes before what a chart says of the same feature."""
     carried = {measurement.feature.name for measurement in request.measurements}
     kept = tuple(m for m in asked.measurements if m.feature.name not in carried)

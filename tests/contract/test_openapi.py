@@ -74,7 +74,11 @@ def recorded(service: Service) -> dict[str, str]:
     """An assessment of the episode that the document's examples name."""
     assessments = DOCUMENT["paths"]["/v1/branch-points/{branch_point}/assessments"]["post"]
     media = assessments["requestBody"]["content"]["application/json"]
-    sent = {**media["examples"][ICU]["value"], "episode": EPISODE}
+    sent = {
+        **media["examples"][ICU]["value"],
+        "episode": EPISODE,
+        "outcomes": ["death_180d", "length_of_stay_days"],
+    }
     with service.client() as client:
         answer: dict[str, str] = client.post(
             f"/v1/branch-points/{ICU}/assessments", json=sent
@@ -82,8 +86,8 @@ def recorded(service: Service) -> dict[str, str]:
     return answer
 
 
-def filled(path: str, recorded: dict[str, str]) -> str:
-    return path.format(branch_point=ICU, name=MODEL, **{
+def filled(path: str, recorded: dict[str, str], branch_point: str = ICU) -> str:
+    return path.format(branch_point=branch_point, name=MODEL, **{
         name: recorded[name] for name in ("assessment_id", "episode_id")
     })  # fmt: skip
 
@@ -152,25 +156,41 @@ EXAMPLES = [
     for media in operation.get("requestBody", {}).get("content", {}).values()
     for name, example in media.get("examples", {}).items()
 ]
+ANSWERS = [
+    (path, name, media["schema"], example["value"])
+    for path, _, operation in operations()
+    for media in operation["responses"].get("200", {}).get("content", {}).values()
+    for name, example in media.get("examples", {}).items()
+]
 
 
 def test_there_are_examples():
     assert EXAMPLES
+    assert len(ANSWERS) == 27  # nine branch points, three ways in
 
 
 @pytest.mark.parametrize(
-    ("path", "sent"), [(path, sent) for path, _, sent in EXAMPLES], ids=[e[0] for e in EXAMPLES]
+    ("path", "name", "sent"), EXAMPLES, ids=[f"{path}-{name}" for path, name, _ in EXAMPLES]
 )
 def test_every_example_is_answered_as_documented(
-    client: httpx.Client, recorded: dict[str, str], path: str, sent: object
+    client: httpx.Client, recorded: dict[str, str], path: str, name: str, sent: object
 ):
     operation = DOCUMENT["paths"][path]["post"]
     (question,) = operation["requestBody"]["content"].values()
     matches(question["schema"], sent)
-    response = client.post(filled(path, recorded), json=sent)
+    response = client.post(filled(path, recorded, name), json=sent)
     assert response.is_success, response.text
     documented = operation["responses"][str(response.status_code)]["content"]
     matches(documented[response.headers["content-type"]]["schema"], response.json())
+
+
+@pytest.mark.parametrize(
+    ("schema", "shown"),
+    [answer[2:] for answer in ANSWERS],
+    ids=[f"{path}-{name}" for path, name, *_ in ANSWERS],
+)
+def test_every_answer_that_is_shown_is_as_documented(schema: dict[str, Any], shown: object):
+    matches(schema, shown)
 
 
 def test_the_example_of_an_assessment_is_answered_in_full(

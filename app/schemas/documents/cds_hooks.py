@@ -148,8 +148,8 @@ class OperationOutcomeDocument(Document):
 
 
 def hook_operation() -> dict[str, Any]:
-    """The request body of a call, with an example."""
-    return _body(HookRequestDocument, EXAMPLE_CALL)
+    """The request body of a call; `app.examples` adds the examples."""
+    return _body(HookRequestDocument, {})
 
 
 def feedback_operation() -> dict[str, Any]:
@@ -165,59 +165,6 @@ def _body(shape: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _observation(code: str, value: float, unit: str) -> dict[str, Any]:
-    return {
-        "resource": {
-            "resourceType": "Observation",
-            "status": "final",
-            "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
-            "subject": {"reference": "Patient/1288992"},
-            "effectiveDateTime": "2026-11-21T06:00:00Z",
-            "valueQuantity": {
-                "value": value,
-                "system": "http://unitsofmeasure.org",
-                "code": unit,
-            },
-        }
-    }
-
-
-EXAMPLE_CALL: dict[str, Any] = {
-    "icu-review": {
-        "hook": "patient-view",
-        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
-        "context": {
-            "userId": "Practitioner/example",
-            "patientId": "1288992",
-            "encounterId": "89284",
-        },
-        "extension": {"se.complication-risk.index-time": "2026-11-21T08:15:00Z"},
-        "prefetch": {
-            "patient": {
-                "resourceType": "Patient",
-                "id": "1288992",
-                "gender": "male",
-                "birthDate": "1955-02-01",
-            },
-            "vital-signs": {
-                "resourceType": "Bundle",
-                "type": "searchset",
-                "entry": [
-                    _observation("8867-4", 104, "/min"),
-                    _observation("8478-0", 72, "mm[Hg]"),
-                    _observation("9279-1", 24, "/min"),
-                    _observation("8310-5", 38.1, "Cel"),
-                ],
-            },
-            "laboratory": {
-                "resourceType": "Bundle",
-                "type": "searchset",
-                "entry": [_observation("2160-0", 124, "umol/L")],
-            },
-            "observations": None,
-        },
-    }
-}
 EXAMPLE_FEEDBACK: dict[str, Any] = {
     "icu-review": {
         "feedback": [

@@ -6,7 +6,6 @@ from typing import Any
 
 MEDIA_TYPE = "application/fhir+json"
 OUTCOME = "OperationOutcome"
-UCUM = "http://unitsofmeasure.org"
 
 
 def resource(kind: str) -> dict[str, Any]:
@@ -43,9 +42,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def assess_operation() -> dict[str, Any]:
-    """The query and the body that OpenAPI documents for $assess."""
+    """The query and the body that OpenAPI documents for $assess; `app.examples` adds the examples."""
     schema = {"oneOf": [resource("Parameters"), resource("Bundle")]}
-    example = {"summary": "A septic patient reviewed in intensive care", "value": EXAMPLE}
     return {
         "parameters": [
             {
@@ -58,55 +56,6 @@ def assess_operation() -> dict[str, Any]:
         ],
         "requestBody": {
             "required": True,
-            "content": {MEDIA_TYPE: {"schema": schema, "examples": {"icu-review": example}}},
+            "content": {MEDIA_TYPE: {"schema": schema}},
         },
     }
-
-
-def _observation(code: str, value: float, unit: str, minute: int) -> dict[str, Any]:
-    return {
-        "resource": {
-            "resourceType": "Observation",
-            "id": f"example-{minute}",
-            "status": "final",
-            "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
-            "subject": {"reference": "Patient/example-1"},
-            "effectiveDateTime": f"2026-11-21T06:{minute:02}:00Z",
-            "valueQuantity": {"value": value, "system": UCUM, "code": unit},
-        }
-    }
-
-
-EXAMPLE: dict[str, Any] = {
-    "resourceType": "Parameters",
-    "parameter": [
-        {"name": "branchPoint", "valueCode": "icu-review"},
-        {"name": "patient", "valueReference": {"reference": "Patient/example-1"}},
-        {"name": "indexTime", "valueDateTime": "2026-11-21T08:15:00Z"},
-        {"name": "outcome", "valueCode": "death_180d"},
-        {
-            "name": "bundle",
-            "resource": {
-                "resourceType": "Bundle",
-                "type": "collection",
-                "entry": [
-                    {
-                        "resource": {
-                            "resourceType": "Patient",
-                            "id": "example-1",
-                            "gender": "male",
-                            "birthDate": "1955-03-02",
-                        }
-                    },
-                    _observation("8867-4", 118, "/min", 0),
-                    _observation("8478-0", 61, "mm[Hg]", 1),
-                    _observation("9279-1", 28, "/min", 2),
-                    _observation("8310-5", 38.6, "Cel", 3),
-                    _observation("2160-0", 1.9, "mg/dL", 4),
-                    _observation("1751-7", 25, "g/L", 5),
-                    _observation("2951-2", 139, "mmol/L", 6),
-                ],
-            },
-        },
-    ],
-}
