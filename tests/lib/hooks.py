@@ -33,6 +33,8 @@ KEYS = (
     "patient", "encounter", "vital-signs", "laboratory", "observations", "conditions", "procedures",
     "medications",
 )  # fmt: skip
+FAILURE = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
+"""What a client puts under a key when its own search failed."""
 Json = dict[str, Any]
 
 
