@@ -34,7 +34,7 @@ from app.schemas.assessment_request import AssessmentRequest, parse_assessment_r
 from app.services.answer_hook import with_measurements
 from app.services.assess import assess
 from app.services.assess_chart import question_of_chart
-from app.serving.slot import ServedModel
+from app.serving.slot import ServedModel, ServedPanel
 from models.vocabulary import Vocabulary, settle
 from monitoring.keyring import throwaway_keyring
 
@@ -111,8 +111,9 @@ class Answerer:
         if clean.episode_id is not None:
             clean = replace(clean, episode_id=EPISODE_ID)
         intake = settle(clean.measurements, self._point, self._vocabulary.features)
-        served = self._served
-        answer = assess(clean, intake, self._point, self._vocabulary, served, ASSESSMENT_ID)
+        outcomes = request.outcomes or tuple(self._point.outcomes)
+        panel = ServedPanel(self._point, outcomes, self._served)
+        answer = assess(clean, intake, self._point, self._vocabulary, panel, ASSESSMENT_ID)
         rounded: Json = _rounded(answer)
         return rounded
 

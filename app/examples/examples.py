@@ -70,7 +70,7 @@ def load_examples() -> tuple[Example, ...]:
     vocabulary = load_vocabulary()
     coding = load_coding(vocabulary)
     recorded = {kind: coding.recorded_as(kind) for kind in RULED}
-    offered = services(vocabulary, load_hooks(), recorded)
+    offered = services(vocabulary, load_hooks(), recorded, coding.standing_alone())
 
     def example(patient: ExamplePatient) -> Example:
         service = offered[patient.branch_point]

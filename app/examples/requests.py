@@ -8,7 +8,15 @@ from typing import Any
 from app.cds_hooks.discovery import CdsService
 from app.cds_hooks.hook_request import DRAFT_ORDERS, MEASUREMENTS
 from app.cds_hooks.hook_request import INDEX_TIME as INDEX_TIME_EXTENSION
-from app.cds_hooks.prefetch import ENCOUNTER, OBSERVED, OTHER_OBSERVED, PATIENT, RECORDED
+from app.cds_hooks.prefetch import (
+    ANSWERS,
+    ENCOUNTER,
+    LABORATORY,
+    OBSERVED,
+    OTHER_OBSERVED,
+    PATIENT,
+    RECORDED,
+)
 from app.examples.patients import INDEX_TIME, TAKEN_AT, ExamplePatient
 from models.vocabulary import Feature, Vocabulary
 
@@ -66,7 +74,9 @@ def hook_request(patient: ExamplePatient, vocabulary: Vocabulary, service: CdsSe
             context[field.field] = {"resourceType": "Bundle", "type": "collection"}
     prefetch: Json = dict.fromkeys(service.prefetch)
     prefetch[PATIENT] = _person(patient)
-    for key, resource in chart:
+    for kind, resource in chart:
+        # Where a key of their own would be one too many, they are asked for with the laboratory's.
+        key = LABORATORY if kind == OTHER_OBSERVED and kind not in prefetch else kind
         if key == ENCOUNTER:
             prefetch[key] = resource
             continue
@@ -132,7 +142,7 @@ def _chart(patient: ExamplePatient, vocabulary: Vocabulary) -> list[tuple[str, J
             found.append((key, _observation(name, code, {"valueQuantity": quantity})))
     for name, snomed in patient.answers.items():
         answer = {"valueCodeableConcept": _concept(SNOMED, snomed)}
-        found.append((OTHER_OBSERVED, _observation(name, (SNOMED, snomed), answer)))
+        found.append((ANSWERS, _observation(name, (SNOMED, snomed), answer)))
     for name, icd_10 in patient.conditions.items():
         found.append((conditions, _condition(name, icd_10)))
     for name, kva in patient.procedures.items():

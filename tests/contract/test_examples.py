@@ -133,7 +133,7 @@ def test_the_resources_say_what_the_rest_request_says(
 def test_every_prefetch_key_that_discovery_offers_is_answered(vocabulary: Vocabulary):
     coding = load_coding(vocabulary)
     recorded = {kind: coding.recorded_as(kind) for kind in RULED}
-    offered = services(vocabulary, load_hooks(), recorded)
+    offered = services(vocabulary, load_hooks(), recorded, coding.standing_alone())
     for example in EXAMPLES:
         sent = example.cds_hooks_request
         assert sent["prefetch"].keys() == offered[example.branch_point].prefetch.keys()
