@@ -6,7 +6,7 @@ from app.fhir.capability import capability_statement
 from app.fhir.chart import Chart, read_chart
 from app.fhir.coding import Coding, LocalCode, load_coding
 from app.fhir.operation_outcome import FHIR_JSON, answer_outcome, problem_outcome
-from app.fhir.request import assessment_request, subject_of
+from app.fhir.request import assessment_request
 from app.fhir.risk_assessment import answer_bundle, risk_assessment
 
 __all__ = [
@@ -25,5 +25,4 @@ __all__ = [
     "read_chart",
     "resources_of",
     "risk_assessment",
-    "subject_of",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -20,8 +20,9 @@ from app.fhir.histories import (
     read_procedure,
 )
 from app.fhir.observations import read_observation
-from app.fhir.person import is_protected, read_person
+from app.fhir.person import is_protected, read_person, subject_of
 from app.fhir.subjects import PatientOf
+from app.schemas.assessment_request import LONGEST_NAME
 from models.vocabulary import BranchPoint, Measurement, Vocabulary, reason_here
 
 HISTORIES = {
@@ -52,6 +53,9 @@ class Chart:
         `not_in_dictionary`, `operation_outcome`, `other_type`, `unreadable`, `too_deep`.
     basis : tuple of (feature name, reference)
         Which resource each measurement came from: for `RiskAssessment.basis`, never stored or logged.
+    subject : str or None
+        As a REST client would name the patient: the same patient must get the same pseudonym whichever
+        way in is used. For the pseudonymiser alone.
     deceased : bool
         Whether the patient was dead at the index time.
     protected : bool
@@ -64,6 +68,7 @@ class Chart:
     set_aside: tuple[tuple[str, str], ...]
     ignored: Mapping[str, int]
     basis: tuple[tuple[str, str], ...]
+    subject: str | None = field(default=None, repr=False)
     deceased: bool = False
     protected: bool = False
 
@@ -164,6 +169,11 @@ def read_chart(
         tuple(dict.fromkeys(set_aside)),
         MappingProxyType(dict(ignored)),
         tuple(basis),
+        subject_of(
+            people,
+            systems=coding.identifiers,
+            otherwise=whose.logical_id or patient[:LONGEST_NAME] or None,
+        ),
         person.deceased,
         protected,
     )

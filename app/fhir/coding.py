@@ -165,6 +165,10 @@ class Coding:
     def meanings(self, concept: object) -> dict[str, Meaning]:
         """The features that a CodeableConcept names, exact codes only."""
         found: dict[str, Meaning] = {}
+        key = self._only_coding(concept)
+        if key is not None:  # as most have; what follows costs twice as much
+            meaning = self._meanings.get(key)
+            return found if meaning is None else {meaning.feature.name: meaning}
         for key in self._codings(concept):
             meaning = self._meanings.get(key)
             if meaning is not None:
@@ -231,6 +235,14 @@ class Coding:
             system in self._prefixed and PREFIX.match(_bare(code))
             for system, code in self._codings(concept)
         )
+
+    def _only_coding(self, concept: object) -> tuple[str, str] | None:
+        codings = concept.get("coding") if isinstance(concept, dict) else None
+        if isinstance(codings, list) and len(codings) == 1 and isinstance(codings[0], dict):
+            system, code = codings[0].get("system"), codings[0].get("code")
+            if isinstance(system, str) and isinstance(code, str):
+                return self._systems.get(system, system), code
+        return None
 
     def _codings(self, concept: object) -> list[tuple[str, str]]:
         codings = concept.get("coding") if isinstance(concept, dict) else None

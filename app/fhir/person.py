@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from app.fhir.bundle import Entry
 from app.fhir.candidates import basis_of
 from app.fhir.times import read_date, read_time
+from app.schemas.assessment_request import LONGEST_NAME
 from models.errors import InvalidValue
 from models.vocabulary import Measurement, Vocabulary, set_aside_reason, take
 
@@ -75,6 +76,39 @@ def read_person(
             taken.append(measurement)
             basis.append((name, basis_of(entries[0])))
     return Person(tuple(taken), tuple(dict.fromkeys(set_aside)), tuple(basis), deceased)
+
+
+def subject_of(
+    entries: Sequence[Entry], *, systems: Sequence[str], otherwise: str | None
+) -> str | None:
+    """How the patient is named to the pseudonymiser: the best identifier, or else the logical id.
+
+    Identifiers of `systems` (personnummer first) in the patient's own resource are what REST clients
+    send too, so that all ways in lead to one pseudonym. Identifiers marked `use = "old"` and ended
+    ones are passed over.
+
+    Examples
+    --------
+    >>> identifier = {"system": "urn:oid:1.2.752.129.2.1.3.1", "value": " 195009072553 "}
+    >>> own = Entry({"resourceType": "Patient", "id": "7", "identifier": [identifier]})
+    >>> subject_of([own], systems=["urn:oid:1.2.752.129.2.1.3.1"], otherwise="7")
+    '195009072553'
+    """
+    named: dict[str, str] = {}
+    for entry in entries:
+        given = entry.resource.get("identifier")
+        for identifier in given if isinstance(given, list) else ():
+            if not isinstance(identifier, Mapping) or identifier.get("use") == "old":
+                continue
+            system, value = identifier.get("system"), identifier.get("value")
+            period = identifier.get("period")
+            ended = isinstance(period, Mapping) and period.get("end") is not None
+            if isinstance(system, str) and isinstance(value, str) and not ended:
+                named.setdefault(system, value.strip())
+    for system in systems:
+        if 0 < len(named.get(system, "")) <= LONGEST_NAME:
+            return named[system]
+    return otherwise
 
 
 def is_protected(patient: Mapping[str, Any]) -> bool:

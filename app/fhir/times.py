@@ -48,7 +48,9 @@ def read_time(text: object) -> Span | None:
         return None
     try:
         if EXACT.fullmatch(text):
-            moment = datetime.fromisoformat(text).astimezone(UTC)
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is not UTC:
+                moment = moment.astimezone(UTC)
             if not moment.microsecond:
                 return Span(moment, moment, day=True)
             # The last moment is rounded up: half a second after the index time is after it.

@@ -33,7 +33,6 @@ from app.fhir import (
     assessment_request,
     read_chart,
     risk_assessment,
-    subject_of,
 )
 from app.schemas.assessment_request import AssessmentRequest
 from app.services.answer_request import begin_answer
@@ -136,7 +135,6 @@ async def answer_hook(
         return {"cards": []}
     asked = assessment_request(
         chart,
-        subject=subject_of(resources, patient=request.patient_id, coding=coding),
         episode=request.encounter_id,
         unit=None,
         index_time=index_time,

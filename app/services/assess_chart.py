@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from app.errors import InputError
-from app.fhir import Asked, Chart, Coding, assessment_request, read_chart, subject_of
+from app.fhir import Asked, Chart, Coding, assessment_request, read_chart
 from app.schemas.assessment_request import AssessmentRequest, refused
 from models.vocabulary import BranchPoint, Vocabulary
 
@@ -53,7 +53,6 @@ def question_of_chart(
     )
     request = assessment_request(
         chart,
-        subject=subject_of(asked.resources, patient=asked.patient, coding=coding),
         episode=asked.episode,
         unit=asked.unit,
         index_time=index_time,

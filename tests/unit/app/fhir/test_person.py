@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from app.errors import Problem
-from app.fhir import assessment_request, subject_of
-from tests.lib.fhir import CODING, NOW, bundle, chart, observation, patient, values
+from app.fhir import assessment_request
+from tests.lib.fhir import NOW, bundle, chart, observation, patient, values
 
 PERSONNUMMER = "http://electronichealth.se/identifier/personnummer"
 
@@ -101,7 +101,7 @@ def test_the_dead_are_not_assessed(said: dict[str, object], deceased: bool):
 
 def request(read):
     return assessment_request(
-        read, subject="1", episode=None, unit=None, index_time=NOW, outcomes=("a", "a"), include=()
+        read, episode=None, unit=None, index_time=NOW, outcomes=("a", "a"), include=()
     )
 
 
@@ -125,10 +125,11 @@ def test_the_subject_is_the_identifier_that_other_ways_in_use():
     ]
     sent = bundle(patient(id="2", identifier=[{"system": PERSONNUMMER, "value": "x"}]))
     sent["entry"].append({"resource": patient(identifier=named)})
-    assert subject_of([sent], patient="1", coding=CODING) == "195009072553"
+    assert request(chart(sent)).subject == "195009072553"
+    assert "1950" not in repr(chart(sent))
     sent["entry"][1]["resource"]["identifier"] = named[:2]
-    assert subject_of([sent], patient="1", coding=CODING) == "196109732393"
-    assert subject_of([], patient="1", coding=CODING) == "1"
+    assert request(chart(sent)).subject == "196109732393"
+    assert request(chart()).subject == "1"
 
 
 RESTRICTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
@@ -143,7 +144,7 @@ def test_a_restricted_patient_is_protected_wherever_the_resource_stands(depth: i
     read = chart(sent)
     assert read.protected
     asked = assessment_request(
-        read, subject="1", episode=None, unit=None, index_time=NOW, outcomes=(), include=()
+        read, episode=None, unit=None, index_time=NOW, outcomes=(), include=()
     )
     assert asked.protected_identity
 
