@@ -68,12 +68,17 @@ class Server:
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
+    def worker(self) -> psutil.Process:
+        """The process that answers."""
+        return next(p for p in self._family() if _listens(p, self.port))
+
     def memory(self) -> Memory:
         """What the server holds now."""
-        family = [self.process, *self.process.children(recursive=True)]
-        sizes = {p.pid: p.memory_info().rss / MEGABYTE for p in family}
-        worker = next(p for p in family if _listens(p, self.port))
-        return Memory(sizes[worker.pid], sum(sizes.values()))
+        sizes = {p.pid: p.memory_info().rss / MEGABYTE for p in self._family()}
+        return Memory(sizes[self.worker().pid], sum(sizes.values()))
+
+    def _family(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
 
 
 def candidates(model: str) -> tuple[Candidate, Candidate, Candidate]:
