@@ -78,7 +78,7 @@ def test_an_open_service_on_this_machine_passes(service: Service, tmp_path: Path
     passed, skipped = checks(report, "PASSED", ICU), checks(report, "SKIPPED", ICU)
     assert passed >= {
         "discovery.service", "call.prefetch", "call.no-prefetch", "call.operation-outcome",
-        "call.unknown-fields", "card.form", "door.stored", "door.rest", "door.fhir",
+        "call.unknown-fields", "call.other-patient", "card.form", "door.stored", "door.rest", "door.fhir",
         "door.risk-assessment", "speed.p95",
     }  # fmt: skip
     assert skipped == {"call.fhir-server"}
@@ -280,10 +280,10 @@ def with_name(exchange: Exchange) -> Exchange:
 
 
 def another_patients_value(exchange: Exchange) -> Exchange:
-    """The unknown key's record is used: the card changes."""
+    """Whatever record of another patient is in a call, the card changes."""
     document = exchange.document
-    if b"unheard-of" in exchange.sent:
-        document["cards"][0]["summary"] += "!"
+    if b"integration-check-patient-0" in exchange.sent:
+        document["cards"][0]["detail"] = document["cards"][0]["detail"].replace(" %", ".5 %")
     return exchange.saying(document)
 
 
@@ -352,14 +352,15 @@ RUNS: dict[str, tuple[tuple[Tamper, ...], set[str]]] = {
         {"call.no-prefetch", "call.operation-outcome", "call.fhir-server"},
     ),
     "another patient's record is used": (
-        (at_path(ICU, another_patients_value, 200),), {"call.unknown-fields"},
+        (at_path(ICU, another_patients_value, 200),),
+        {"call.unknown-fields", "call.other-patient"},
     ),
     "a card without uuid": (
         (in_cards(lambda card: card.pop("uuid")),), {"card.form", "door.stored"},
     ),
     "a card with a null and a long summary": (
         (in_cards(lambda card: card.update(links=None, summary="x" * 140)),),
-        {"call.prefetch", "call.unknown-fields", "card.form"},
+        {"call.prefetch", "call.unknown-fields", "call.other-patient", "card.form"},
     ),
     "reports that are counted twice, and rubbish among them": (
         (

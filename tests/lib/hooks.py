@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
+from app.check_integration.door import empties
 from tests.lib.fhir import bundle, observation, patient
 from tests.lib.fhir_server import TOKEN, FhirServer
 from tests.lib.tokens import BASE_URL, KeyPair, claims
@@ -87,19 +88,6 @@ def access(server: FhirServer, **changed: Any) -> Json:
         "fhirServer": server.base,
         "fhirAuthorization": {k: v for k, v in authorization.items() if v is not None},
     }
-
-
-def empties(document: Any, path: str = "$") -> Iterator[str]:
-    """Where a document holds null, or an empty text, list or object, that the specification forbids."""
-    if document is None or document in ("", [], {}):
-        if path not in ("$.cards", "$.services"):
-            yield path
-    elif isinstance(document, dict):
-        for key, value in document.items():
-            yield from empties(value, f"{path}.{key}")
-    elif isinstance(document, list):
-        for position, value in enumerate(document):
-            yield from empties(value, f"{path}[{position}]")
 
 
 ACTION_FIELDS = {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.check_integration.door import Answer, Door, at, empties
+from app.check_integration.door import Answer, Door, at, empties, objects
 from app.check_integration.ehr import Given, Visit, issues, send, the_card
 from app.check_integration.findings import Notes
 from app.settings import is_loopback
@@ -19,6 +19,8 @@ from app.settings import is_loopback
 OK, DATA_MISSING = 200, 412
 NAMED = "412 whose OperationOutcome names what is missing, or a card that names it"
 OTHER = {"resourceType": "Patient", "id": "integration-check-patient-0", "birthDate": "1901-01-01"}
+HIGHER = 1.3
+"""How much higher another patient's values are than the patient's own: enough to change a risk."""
 EXTRAS: Mapping[str, Any] = {"anything": {"new": [1, 2]}}
 FAILURE = {
     "resourceType": "OperationOutcome",
@@ -37,6 +39,7 @@ def check_calls(
         _without_prefetch(door, visit, notes)
         _with_failure(door, visit, notes)
         _with_extras(door, visit, card, notes)
+        _with_strangers(door, visit, card, notes)
         _with_server(door, visit, card, notes)
     if visits:
         _with_stranger(door, visits[0], notes)
@@ -107,6 +110,54 @@ def _with_extras(door: Door, visit: Visit, card: Mapping[str, Any] | None, notes
         "ignored: the same card", faults, "the same card" if card else "200, no card",
         visit.service.id,
     )  # fmt: skip
+
+
+def _with_strangers(door: Door, visit: Visit, card: Mapping[str, Any] | None, notes: Notes) -> None:
+    """Another patient's later, higher values in the same Bundles: none of them may be used."""
+    asked = "another patient's observations among the patient's own"
+    expected = "not used: every line of the card is the same"
+    prefetch, strangers = _among_strangers(visit)
+    if card is None or not strangers:
+        why = "no card came" if card is None else "the patient has no observations"
+        notes.skip("call.other-patient", asked, expected, why, visit.service.id)
+        return
+    answer = send(door, visit, prefetch=prefetch)
+    faults = _unfit(answer)
+    if not faults:
+        other = the_card(answer) or {}
+        said = set(str(other.get("detail")).splitlines())
+        if set(str(card.get("detail")).splitlines()) - said or _lead(card) != _lead(other):
+            faults.append("another patient's values changed the card")
+    told = f"none of {strangers} was used"
+    notes.judge("call.other-patient", asked, expected, faults, told, visit.service.id)
+
+
+def _among_strangers(visit: Visit) -> tuple[dict[str, Any], int]:
+    """The prefetch with a stranger's observation beside each of the patient's; how many."""
+    made, strangers = {}, 0
+    for key, answered in visit.prefetch().items():
+        own = objects(at(answered, "entry"))
+        added: list[dict[str, Any]] = []
+        for entry in own:
+            number = at(entry, "resource", "valueQuantity", "value")
+            if number is None:
+                continue
+            quantity = {**entry["resource"]["valueQuantity"], "value": number * HIGHER}
+            stranger = {
+                **entry["resource"],
+                "id": f"{OTHER['id']}-{strangers + len(added)}",
+                "subject": {"reference": f"Patient/{OTHER['id']}"},
+                "effectiveDateTime": visit.patient.moment,
+                "valueQuantity": quantity,
+            }
+            added.append({"resource": stranger})
+        made[key] = {**answered, "entry": [*added, *own]} if added else answered
+        strangers += len(added)
+    return made, strangers
+
+
+def _lead(card: Mapping[str, Any]) -> tuple[Any, Any]:
+    return card.get("summary"), card.get("indicator")
 
 
 def _with_server(door: Door, visit: Visit, card: Mapping[str, Any] | None, notes: Notes) -> None:
