@@ -75,7 +75,7 @@ class ExamplePatient:
         return now.year - born.year - ((now.month, now.day) < (born.month, born.day))
 
 
-def load_patients() -> Mapping[str, ExamplePatient]:
+def load_patients(file: Path = FILE) -> Mapping[str, ExamplePatient]:
     """Load every patient, by branch point in the file's order.
 
     Raises
@@ -83,11 +83,11 @@ def load_patients() -> Mapping[str, ExamplePatient]:
     ContentInvalid
         Naming the row and the rule that does not hold.
     """
-    document = read_toml(FILE)
+    document = read_toml(file)
     document.check({"patient": Key(list, required=True)})
     found: dict[str, ExamplePatient] = {}
     for values in document.values["patient"]:
-        row = Row(FILE.name, f"patient `{values.get('branch_point')}`", values)
+        row = Row(file.name, f"patient `{values.get('branch_point')}`", values)
         row.check(_PATIENT)
         patient = _patient(row)
         if patient.branch_point in found:
