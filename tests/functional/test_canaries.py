@@ -689,9 +689,10 @@ class Walk:
 
 
 def _example(operation: Mapping[str, Any]) -> dict[str, Any]:
-    """The body that the interface gives as an example; empty where it gives none."""
+    """The body that the interface gives as an example at our branch point; empty without any."""
     for content in operation["requestBody"]["content"].values():
-        for example in content.get("examples", {}).values():
+        examples = content.get("examples", {})
+        for example in (*(e for name, e in examples.items() if name == POINT), *examples.values()):
             return dict(example["value"])
     return {}
 
