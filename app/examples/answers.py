@@ -27,7 +27,6 @@ from app.fhir import (
     read_assess_operation,
     read_chart,
     risk_assessment,
-    subject_of,
 )
 from app.identity.caller import DEFAULT_TENANT
 from app.schemas.assessment_request import AssessmentRequest, parse_assessment_request
@@ -87,7 +86,6 @@ class Answerer:
         )
         asked = assessment_request(
             chart,
-            subject=subject_of(resources, patient=call.patient_id, coding=self._coding),
             episode=call.encounter_id,
             unit=None,
             index_time=call.index_time,
