@@ -6,6 +6,7 @@ The same engine as the service, without abstention: a frame of dictionary featur
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from models.bundle import read_bundle
 from models.errors import InvalidValue, MeasurementRefused
 from models.risk.calibration import probability
 from models.risk.risk_model import RiskModel
-from models.vocabulary import Vocabulary, load_vocabulary, take
+from models.vocabulary import Measurement, Vocabulary, load_vocabulary, settle, take
 
 
 class BundleModel:
@@ -24,6 +25,10 @@ class BundleModel:
     def __init__(self, model: RiskModel, vocabulary: Vocabulary) -> None:
         self._model = model
         self._vocabulary = vocabulary
+        self._point = vocabulary.branch_points[model.branch_point]
+        # A derived input may be given by what it follows from.
+        rules = [vocabulary.features[name].derived_from for name in model.features]
+        self._read = {*model.features, *(rule.feature for rule in rules if rule is not None)}
 
     def predict(self, frame: Any, params: dict[str, Any] | None = None) -> Any:
         """Predict for every row.
@@ -32,7 +37,7 @@ class BundleModel:
         ----------
         frame : pandas.DataFrame, shape (n_samples, any of the model's features)
             Numbers in the dictionary's unit, categories as strings, flags as booleans; a column
-            that is absent, and any null, is missing.
+            that is absent, any null, and what lies outside the plausible range is missing.
 
         Returns
         -------
@@ -44,15 +49,11 @@ class BundleModel:
             When a cell does not fit the dictionary; the cell is not repeated.
         """
         model = self._model
-        columns = {str(column): frame[column].tolist() for column in frame.columns}
+        known = [str(column) for column in frame.columns if str(column) in self._read]
+        rows = zip(*(frame[column].tolist() for column in known), strict=True)
         X = np.full((len(frame), len(model.inputs)), np.nan)
-        for j, name in enumerate(model.features):
-            for i, cell in enumerate(columns.get(name, ())):
-                if not _is_null(cell):
-                    X[i, j] = self._encode(name, cell)
-        for j, item in enumerate(model.inputs):
-            if item.unseen:
-                X[np.isin(X[:, j], list(item.unseen)), j] = np.nan
+        for i, cells in enumerate(rows):
+            X[i] = model.vector(self._settled(dict(zip(known, cells, strict=True))))
         score, contributions = model.explain(X)
         output = {
             "probability": probability(score) if model.kind == "binary" else score,
@@ -63,12 +64,17 @@ class BundleModel:
             output[f"contribution_{name}"] = contributions[:, j]
         return type(frame)(output, index=frame.index)
 
-    def _encode(self, name: str, cell: Any) -> float:
+    def _settled(self, row: Mapping[str, Any]) -> Mapping[str, float]:
+        """A row as the service would use it: what is implausible is set aside, the rest derived from."""
+        taken = [self._take(name, cell) for name, cell in row.items() if not _is_null(cell)]
+        return settle(taken, self._point, self._vocabulary.features).values
+
+    def _take(self, name: str, cell: Any) -> Measurement:
         feature = self._vocabulary.features[name]
         if feature.kind == "flag" and cell in (0, 1):
             cell = bool(cell)
         try:
-            return take(feature, cell)
+            return Measurement(feature, take(feature, cell))
         except MeasurementRefused as error:
             raise InvalidValue(str(error)) from None
 

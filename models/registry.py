@@ -33,6 +33,7 @@ ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 DIGEST_TAG = "bundle_digest"
+ANY = "any"
 BUNDLE_FOLDER = "data/bundle"
 LOADER = "models.pyfunc"
 MLFLOW_FILES = {
@@ -57,7 +58,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is recorded beside a version: settings, figures, files and column types."""
+    """What is recorded beside a version: settings, figures, files and column types.
+
+    A column's type is MLflow's name for it, or `any`.
+    """
 
     parameters: Mapping[str, str]
     metrics: Mapping[str, float]
@@ -123,9 +127,12 @@ class Registry:
         digest = read_bundle(bundle).digest
         mlflow = self._mlflow
         from mlflow.models import ModelSignature
-        from mlflow.types.schema import ColSpec, Schema
+        from mlflow.types.schema import AnyType, ColSpec, Schema
 
-        inputs = [ColSpec(kind, column, required=False) for column, kind in run.columns.items()]
+        inputs = [
+            ColSpec(AnyType() if kind == ANY else kind, column, required=False)
+            for column, kind in run.columns.items()
+        ]
         outputs = [ColSpec("double", c) for c in ("probability", "log_odds", "base_value")] + [
             ColSpec("double", f"contribution_{column}") for column in run.columns
         ]

@@ -22,7 +22,8 @@ Floats = NDArray[np.float64]
 
 # Of everything that went into a version; the same again need not be trained again.
 FINGERPRINT_TAG = "training_fingerprint"
-MLFLOW_TYPES = {"number": "double", "category": "string", "flag": "boolean"}
+# A flag is `any`: where a column is boolean, `mlflow models serve` makes true of what is missing.
+MLFLOW_TYPES = {"number": "double", "category": "string", "flag": "any"}
 
 
 def examples(model: RiskModel, X: Floats) -> list[dict[str, Any]]:
