@@ -129,8 +129,9 @@ class Registry:
         from mlflow.models import ModelSignature
         from mlflow.types.schema import AnyType, ColSpec, Schema
 
+        anything = AnyType()  # type: ignore[no-untyped-call]  # MLflow does not say
         inputs = [
-            ColSpec(AnyType() if kind == ANY else kind, column, required=False)
+            ColSpec(anything if kind == ANY else kind, column, required=False)
             for column, kind in run.columns.items()
         ]
         outputs = [ColSpec("double", c) for c in ("probability", "log_odds", "base_value")] + [
