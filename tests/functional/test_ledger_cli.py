@@ -187,7 +187,7 @@ def test_a_database_that_cannot_be_used_is_one_line_without_its_password(
 
 def test_a_damaged_file_is_one_line_without_a_value(var: Path, keyring: Keyring) -> None:
     file = var / "ledger.db"
-    written(f"sqlite:///{file}", keyring, [assessment(answer="unmistakable" * 999), access()])
+    written(f"sqlite:///{file}", keyring, [assessment(answer=b"unmistakable" * 999), access()])
     content = bytearray(file.read_bytes())
     content[4096 : len(content) // 2] = bytes(len(content) // 2 - 4096)
     file.write_bytes(content)

@@ -86,6 +86,6 @@ def test_a_stand_in_cannot_be_taken_for_a_model():
     for patient in load_patients().values():
         point = words.branch_points[patient.branch_point]
         for shown in patient.illustrations:
-            told = stand_in(patient, shown, point, words).reference()
+            told = stand_in(patient, shown, point, words).reference
             assert (told["version"], told["digest"]) == ("0", DIGEST)
             assert told["training_data"] == "synthetic"

@@ -47,7 +47,7 @@ def fill(url: str, keyring: Keyring) -> None:
         one_of_each(NOW_US - MONTH_US),
         [
             *one_of_each(NOW_US, "2"),
-            assessment(protected=True, unit="ward-31", answer='å\n"\\\x7f'),
+            assessment(protected=True, unit="ward-31", answer='å\n"\\\x7f'.encode()),
         ],
         [TokenUse(b"t" * 32, 1, 2**40)],
     )

@@ -16,7 +16,7 @@ def test_postgresql_compresses_answers_quickly_where_it_can(postgres: Postgres, 
     url = postgres.new_database()
     book = Book(url, keyring)
     book.prepare()
-    book.write([assessment(answer="a" * 20_000)])
+    book.write([assessment(answer=b"a" * 20_000)])
     book.close()
     engine = open_engine(url, writes=False)
     with engine.connect() as connection:

@@ -238,7 +238,7 @@ def test_what_is_retired_is_gone_from_the_file(tmp_path: Path, keyring: Keyring)
     """Not only unlisted: SQLite would leave it where it was until the place is needed again."""
     file = tmp_path / "ledger.db"
     url = f"sqlite:///{file}"
-    answer = "unmistakable" * 500
+    answer = b"unmistakable" * 500
     written(
         url, keyring, [assessment(THREE_YEARS_AGO, answer=answer) for _ in range(200)], [access()]
     )

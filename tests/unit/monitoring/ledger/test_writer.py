@@ -64,7 +64,7 @@ async def refusal(ledger: Ledger, told: list[str] | None = None) -> LedgerUnavai
     """Record until it is refused; returns the refusal."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            given = assessment(answer="x" * 20_000)
+            given = assessment(answer=b"x" * 20_000)
             try:
                 await ledger.append(given)
             except LedgerUnavailable as refused:
