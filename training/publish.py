@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import prove, read_bundle, write_bundle
-from models.registry import Run
+from models.registry import ANY, Run
 from models.risk.assessment import Answered
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
@@ -22,8 +22,8 @@ Floats = NDArray[np.float64]
 
 # Of everything that went into a version; the same again need not be trained again.
 FINGERPRINT_TAG = "training_fingerprint"
-# A flag is `any`: where a column is boolean, `mlflow models serve` makes true of what is missing.
-MLFLOW_TYPES = {"number": "double", "category": "string", "flag": "any"}
+# A flag may be anything: where a column is boolean, `mlflow models serve` makes true of what is missing.
+MLFLOW_TYPES = {"number": "double", "category": "string", "flag": ANY}
 
 
 def examples(model: RiskModel, X: Floats) -> list[dict[str, Any]]:

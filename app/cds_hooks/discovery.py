@@ -60,7 +60,7 @@ def services(
     vocabulary: Vocabulary,
     hooks: Hooks,
     recorded: Mapping[str, Collection[str]],
-    answered: Mapping[str, Collection[str]] = MappingProxyType({}),
+    answered: Mapping[str, Collection[str]],
 ) -> Mapping[str, CdsService]:
     """Every service by its id, in the order of the pathway; what can be told as in `templates`.
 

@@ -27,7 +27,7 @@ WRITES = (
     "This writes assessments of invented patients into the ledger of {url}, about {count} of them; "
     "they stay there."
 )
-PER_SERVICE = 6
+PER_SERVICE = 8
 """Assessments that the checks of one service make, about."""
 SERVICES = 9
 tell = Console(stderr=True)

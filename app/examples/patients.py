@@ -98,10 +98,14 @@ def load_patients(file: Path = FILE) -> Mapping[str, ExamplePatient]:
 
 def _patient(row: Row) -> ExamplePatient:
     values = row.values
+    try:
+        birth_date = date.fromisoformat(values["birth_date"])
+    except ValueError:
+        row.refuse("`birth_date` must be written as 1950-05-12")
     return ExamplePatient(
         branch_point=values["branch_point"],
         summary=values["summary"],
-        birth_date=date.fromisoformat(values["birth_date"]),
+        birth_date=birth_date,
         sex=values["sex"],
         outcomes=row.strings("outcomes"),
         values=values["values"],

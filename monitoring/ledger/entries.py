@@ -71,8 +71,7 @@ class Assessment:
     Attributes
     ----------
     answer : bytes
-        JSON in UTF-8, the very bytes that are sent: an answer is large, and a copy of it would push
-        what the next one needs out of the processor's cache.
+        JSON in UTF-8, the very bytes that are sent: an answer is large and not copied on its way.
     """
 
     kind: ClassVar[str] = "assessment"

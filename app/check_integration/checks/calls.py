@@ -36,8 +36,8 @@ def check_calls(
     for visit in visits:
         card = _with_prefetch(door, visit, champions(visit.service.id), notes)
         given.append(Given(visit, card))
-        _without_prefetch(door, visit, notes)
-        _with_failure(door, visit, notes)
+        _without_prefetch(door, visit, card, notes)
+        _with_failure(door, visit, card, notes)
         _with_extras(door, visit, card, notes)
         _with_strangers(door, visit, card, notes)
         _with_server(door, visit, card, notes)
@@ -68,25 +68,27 @@ def _with_prefetch(
     return card
 
 
-def _without_prefetch(door: Door, visit: Visit, notes: Notes) -> None:
+def _without_prefetch(
+    door: Door, visit: Visit, card: Mapping[str, Any] | None, notes: Notes
+) -> None:
     if not visit.service.prefetch:
         return
     answer = send(door, visit, prefetch=None)
     keys = list(visit.service.prefetch)
-    faults, told = _names(answer, keys)
+    faults, told = _names(answer, keys, card)
     notes.judge(
         "call.no-prefetch", "a call without prefetch and without a server", NAMED, faults, told,
         visit.service.id,
     )  # fmt: skip
 
 
-def _with_failure(door: Door, visit: Visit, notes: Notes) -> None:
+def _with_failure(door: Door, visit: Visit, card: Mapping[str, Any] | None, notes: Notes) -> None:
     prefetch = visit.prefetch()
     if not prefetch:
         return
     key = next(iter(prefetch))
     answer = send(door, visit, prefetch={**prefetch, key: FAILURE})
-    faults, told = _names(answer, [key])
+    faults, told = _names(answer, [key], card)
     notes.judge(
         "call.operation-outcome", f"an OperationOutcome in place of `{key}`", NAMED, faults, told,
         visit.service.id,
@@ -173,7 +175,7 @@ def _with_server(door: Door, visit: Visit, card: Mapping[str, Any] | None, notes
     store.asked.clear()
     answer = send(door, visit, prefetch=None, **visit.access())
     if not store.asked:
-        faults, _ = _names(answer, list(visit.service.prefetch))
+        faults, _ = _names(answer, list(visit.service.prefetch), card)
         if faults:
             notes.judge("call.fhir-server", asked, expected, faults, "", name)
             return
@@ -226,8 +228,13 @@ def _unfit(answer: Answer) -> list[str]:
     return faults
 
 
-def _names(answer: Answer, keys: list[str]) -> tuple[list[str], str]:
-    """Whether an answer says which keys did not come; and what it is."""
+def _names(
+    answer: Answer, keys: list[str], good: Mapping[str, Any] | None
+) -> tuple[list[str], str]:
+    """Whether an answer says which keys did not come; and what it is.
+
+    Where the good call was given a card, no card at all says nothing.
+    """
     if answer.status == DATA_MISSING:
         said = issues(answer) or " ".join(
             str(at(row, "expression")) for row in answer.at("issue") or ()
@@ -237,6 +244,8 @@ def _names(answer: Answer, keys: list[str]) -> tuple[list[str], str]:
     faults = _unfit(answer)
     card = None if faults else the_card(answer)
     if card is None:
+        if not faults and good is not None:
+            faults = ["no card, and nothing says what is missing"]
         return faults, "200, no card"
     told = f"{card.get('summary')} {card.get('detail')}"
     silent = [key for key in keys if key not in told]

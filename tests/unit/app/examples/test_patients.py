@@ -41,6 +41,7 @@ def only(tmp_path: Path) -> ExamplePatient:
     [
         ('sex = "female"', "", "`sex` is missing"),
         ('sex = "female"', 'sex = "female"\nname = "Anna"', "unknown key `name`"),
+        ('birth_date = "1944-11-30"', 'birth_date = "12 May"', "`birth_date` must be written as"),
         ("cohort = 0.3", "", "`cohort` is missing"),
         ("cohort = 0.3", 'cohort = 0.3\nsource = "us"', "unknown key `source`"),
         (ROW, ROW + ROW, "its branch point has a patient already"),
