@@ -20,7 +20,7 @@ from tests.lib.properties import LAW
 
 WORDS = load_vocabulary()
 HOOKS = load_hooks()
-SERVICES = services(WORDS, HOOKS, {})
+SERVICES = services(WORDS, HOOKS, {}, {})
 ICU = SERVICES["icu-review"]
 ANY = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=8),
