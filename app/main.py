@@ -57,9 +57,10 @@ from app.serving.follower import Follower
 from app.serving.memory import settle_memory
 from app.serving.slot import ServedModel, Slot
 from app.settings import Settings, is_loopback
+from models.gate_record import GatePolicy
 from models.reference_scores import refuse_unknown_scores
 from models.vocabulary import Vocabulary, load_vocabulary
-from monitoring.keyring import LEDGER, Keyring, KeysInvalid, load_keyring
+from monitoring.keyring import LEDGER, Keyring, KeysInvalid, gate_keys, load_keyring
 from monitoring.ledger import Commitment, Ledger, LedgerError, LedgerUnavailable, TokenUse
 from monitoring.metrics import Metrics
 
@@ -159,6 +160,7 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
 
     def changed(served: Mapping[str, ServedModel]) -> None:
         metrics.serving(model.reference for model in served.values())
+        metrics.ungated.set(sum(model.gate.doubt is not None for model in served.values()))
         settle_memory()
 
     follower = Follower(
@@ -169,6 +171,7 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
         timeout_s=settings.registry_timeout_s,
         failed=metrics.load_failures.inc,
         changed=changed,
+        gate=GatePolicy(settings.ungated, gate_keys(keyring)),
     )
 
     @asynccontextmanager

@@ -107,6 +107,10 @@ class Settings(BaseSettings):
     registry_timeout_s: float = Field(
         60.0, gt=0, description="Seconds to wait for the registry before the cache is used."
     )
+    ungated: Literal["serve", "warn", "refuse"] = Field(
+        "warn",
+        description="Champions without a gate decision sealed here: serve, say so, or refuse.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."
     )

@@ -28,6 +28,7 @@ from typing import Any
 from models.bundle import read_bundle
 from models.environment import environment_kept
 from models.errors import BundleRefused, ModelNotFound, RegistryUnreachable
+from models.gate_record import RECORD_TAG
 
 ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 CHAMPION = "champion"
@@ -72,13 +73,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """A champion in the local cache, or why it is not there."""
+    """A champion in the local cache, or why it is not there; `gate` is its record's text."""
 
     name: str
     version: str
     digest: str | None
     path: str | None
     refused: str | None = None
+    gate: str | None = None
 
 
 class Registry:
@@ -211,6 +213,31 @@ class Registry:
             for key, value in tags.items():
                 self._client.set_model_version_tag(name, version, key, value)
 
+    def model_tags(self, name: str) -> dict[str, str]:
+        """Tags of a registered model as a whole.
+
+        Raises
+        ------
+        ModelNotFound
+            When no version of it is registered.
+        """
+        with _Answering():
+            return dict(self._client.get_registered_model(name).tags)
+
+    def tag_model(self, name: str, key: str, value: str) -> None:
+        with _Answering():
+            self._client.set_registered_model_tag(name, key, value)
+
+    def keep_document(
+        self, name: str, version: str, file: str, document: Mapping[str, Any]
+    ) -> None:
+        """Write a JSON file beside a version, into the run that made it, if it has one."""
+        with _Answering(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            run = self._client.get_model_version(name, version).run_id
+            if run:
+                self._client.log_dict(run, dict(document), file)
+
     def download(self, name: str, version: str, to: Path) -> None:
         """Copy a version's bundle into the folder `to`, which must not exist.
 
@@ -289,7 +316,8 @@ def sync(registry: Registry, names: Sequence[str], cache: Path) -> list[Cached]:
         target = cache / name / number
         try:
             _bring(registry, version, target)
-            found.append(Cached(name, number, version.digest, str(target)))
+            gate = version.tags.get(RECORD_TAG)
+            found.append(Cached(name, number, version.digest, str(target), gate=gate))
         except (BundleRefused, ModelNotFound, RegistryUnreachable) as error:
             # One version that cannot be brought hides no other.
             found.append(Cached(name, number, version.digest, None, str(error)))

@@ -12,6 +12,7 @@ must still be found and checked. `export` holds Ed25519 seeds, the others 256-bi
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 import tomllib
@@ -102,6 +103,21 @@ def load_keyring(path: Path, *, create: bool = False) -> Keyring:
     if path.stat().st_mode & 0o077:
         raise KeysInvalid(f"{path} can be read by others than its owner; chmod 600")
     return _parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def gate_keys(keyring: Keyring) -> tuple[bytes, ...]:
+    """Keys that seal the gate's decisions, newest first: made of those that sign exports.
+
+    Both say "this installation vouches for it". A label of their own keeps one from being taken for
+    the other.
+
+    Examples
+    --------
+    >>> one = Keyring({EXPORT: (Key(EXPORT, 1, bytes(32)),)})
+    >>> [len(key) for key in gate_keys(one)], gate_keys(one)[0] == bytes(32)
+    ([32], False)
+    """
+    return tuple(hmac.digest(k.secret, b"gate record", "sha256") for k in keyring.every(EXPORT))
 
 
 def throwaway_keyring() -> Keyring:

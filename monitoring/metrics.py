@@ -56,6 +56,11 @@ class Metrics:
             "Model versions that were refused.",
             registry=self._registry,
         )
+        self.ungated = Gauge(
+            "risk_models_ungated",
+            "Served models whose gate decision is missing, failed, or not sealed here.",
+            registry=self._registry,
+        )
         self._last_success = Gauge(
             "risk_registry_last_success_timestamp_seconds",
             "When the registry last answered, in seconds since 1970.",

@@ -18,9 +18,10 @@ from app.services.parts import Parts
 from app.serving.follower import Follower
 from app.serving.slot import ServedModel, Slot
 from app.settings import Settings, is_loopback
+from models.gate_record import GatePolicy
 from models.reference_scores import refuse_unknown_scores
 from models.vocabulary import BranchPoint, Vocabulary, load_vocabulary
-from monitoring.keyring import Keyring
+from monitoring.keyring import Keyring, gate_keys
 from monitoring.ledger import Ledger
 from monitoring.metrics import Metrics
 
@@ -123,12 +124,12 @@ def open_installation(settings: Settings, branch_point: str, tenant: str) -> Ins
         tenant,
         identity.care_units(tenant),
         coding,
-        asyncio.run(_models(settings, vocabulary, point)),
+        asyncio.run(_models(settings, keyring, vocabulary, point)),
     )
 
 
 async def _models(
-    settings: Settings, vocabulary: Vocabulary, point: BranchPoint
+    settings: Settings, keyring: Keyring, vocabulary: Vocabulary, point: BranchPoint
 ) -> Mapping[str, ServedModel]:
     """The champions of a branch point, from the registry or, without it, from the cache."""
     slot = Slot()
@@ -141,6 +142,7 @@ async def _models(
         failed=lambda: None,
         changed=lambda _: None,
         only=[f"{point.id}.{outcome}" for outcome in point.outcomes],
+        gate=GatePolicy(settings.ungated, gate_keys(keyring)),
     )
     try:
         await follower.follow_once()

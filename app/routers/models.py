@@ -14,6 +14,7 @@ from app.routers.admission import guarded
 from app.routers.state import as_json, state_of
 from app.schemas.documents import ModelDocument, ProblemDocument
 from app.serving.slot import ServedModel
+from models.gate_record import OVERRIDDEN
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=guarded("read"))
 
@@ -31,6 +32,7 @@ def model_document(served: ServedModel) -> dict[str, Any]:
         "typical": served.model.typical,
         "trained_on": dict(served.card["cohort"]),
         "evaluation": dict(served.evaluation),
+        "gate": served.gate.document(),
     }
 
 
@@ -66,8 +68,8 @@ async def read_card(name: str, request: Request) -> Response:
     """The model card: JSON when `Accept` asks for it, otherwise a page."""
     served = _served(name, request)
     if _prefers_json(request.headers.get("accept", "")):
-        return as_json(dict(served.card))
-    body = markdown.markdown(served.card_markdown, extensions=["tables"])
+        return as_json(dict(served.card) | {"gate": served.gate.document()})
+    body = markdown.markdown(served.card_markdown, extensions=["tables"]) + gate_section(served)
     title = escape(served.model.name)
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -75,6 +77,26 @@ async def read_card(name: str, request: Request) -> Response:
         f"<body><main>{body}</main></body></html>"
     )
     return HTMLResponse(page)
+
+
+def gate_section(served: ServedModel) -> str:
+    """How the served version passed the gate, or that it did not, as HTML for the end of its card.
+
+    The bundle cannot say it: it was decided after the bundle was closed.
+    """
+    record, doubt = served.gate.record, served.gate.doubt
+    lines = [] if doubt is None else [f"<strong>Not gated</strong>: {escape(doubt)}."]
+    if record is not None:
+        when = f"by {escape(record.decided_by)} at {escape(record.decided_at)}"
+        if record.verdict == OVERRIDDEN:
+            lines += [
+                f"<strong>Promoted against the gate</strong> {when}, because: "
+                f"{escape(record.reason or '')}",
+                f"Rules that did not hold: {escape(', '.join(record.failed))}.",
+            ]
+        else:
+            lines.append(f"{escape(record.verdict.capitalize())}, decided {when}.")
+    return "<h2>Promotion gate</h2>" + "".join(f"<p>{line}</p>" for line in lines)
 
 
 def _prefers_json(accept: str) -> bool:

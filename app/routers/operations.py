@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from app.routers.admission import OPERATIONS, guarded
 from app.routers.state import as_json, state_of
 from app.schemas.documents import LivenessDocument, ReadinessDocument
+from models.gate_record import SERVE
 from monitoring.metrics import CONTENT_TYPE
 
 OPEN_NOTE = "development mode: callers are not authenticated; loopback only"
@@ -67,6 +68,11 @@ async def readyz(request: Request) -> Response:
             "last_success": follower.last_success or None,
         },
         "models": [model.reference for model in served.values()],
+        "ungated": [
+            {"name": name, "version": model.version, "reason": model.gate.doubt}
+            for name, model in sorted(served.items())
+            if model.gate.doubt is not None and state.settings.ungated != SERVE
+        ],
         "refused": [{"name": name, **why} for name, why in sorted(follower.refused.items())],
     }
     return as_json(body, 200 if ready else 503)

@@ -23,6 +23,7 @@ import structlog
 from app.serving.slot import ServedModel, Slot, load_served_model
 from models.bundle import read_bundle
 from models.errors import BundleRefused, RegistryUnreachable
+from models.gate_record import SERVE, SERVE_ALL, GatePolicy, admission
 from models.registry import CHAMPION, location
 from models.vocabulary import Vocabulary
 
@@ -59,6 +60,8 @@ class Follower:
     only : collection of str, optional
         Names of registered models to follow; all that can exist when left out. Who follows some
         only leaves the list of the last good champions to who follows all.
+    gate : GatePolicy
+        What to do with versions whose gate decision does not hold.
     """
 
     def __init__(
@@ -72,8 +75,10 @@ class Follower:
         failed: Callable[[], None],
         changed: Callable[[Mapping[str, ServedModel]], None],
         only: Collection[str] | None = None,
+        gate: GatePolicy = SERVE_ALL,
     ) -> None:
         self._only = only
+        self._gate = gate
         self.state = FollowerState()
         self._slot = slot
         self._vocabulary = vocabulary
@@ -140,12 +145,15 @@ class Follower:
         for champion in champions:
             name, version, digest = champion["name"], champion["version"], champion["digest"]
             present = served.get(name)
-            if present and (present.version, present.digest) == (version, digest):
+            stated = (version, digest, champion.get("gate"))
+            if present and (present.version, present.digest, present.gate.text) == stated:
                 continue
             try:
                 served[name] = await asyncio.to_thread(self._load_one, champion)
                 moved = True
                 log.info("model_served", model=name, version=version, digest=digest)
+                if self._gate.ungated != SERVE and (doubt := served[name].gate.doubt):
+                    log.warning("model_ungated", model=name, version=version, reason=doubt)
             except BundleRefused as error:
                 refused[name] = {"version": version, "reason": str(error)}
                 if self.state.refused.get(name) != refused[name]:
@@ -169,9 +177,11 @@ class Follower:
             raise BundleRefused(str(champion["refused"]))
         try:
             bundle = read_bundle(Path(champion["path"]), champion["digest"])
+            name, gate = champion["name"], champion.get("gate")
             return load_served_model(
-                bundle, champion["name"], champion["version"], CHAMPION, self._vocabulary
-            )
+                bundle, name, champion["version"], CHAMPION, self._vocabulary,
+                admission(gate, name, bundle.digest, self._gate),
+            )  # fmt: skip
         except BundleRefused:
             raise
         except Exception as error:  # whatever a bundle holds, following the registry goes on
@@ -185,6 +195,7 @@ class Follower:
                 "version": served.version,
                 "digest": served.digest,
                 "path": str(self._cache / name / served.version),
+                "gate": served.gate.text,
             }
             for name, served in self._slot.models.items()
         ]
@@ -196,7 +207,10 @@ class Follower:
     def _last_good(self) -> Sequence[Mapping[str, Any]]:
         try:
             found = json.loads((self._cache / INDEX).read_text())
-            known = [{key: item[key] for key in REMEMBERED} for item in found]
+            known = [
+                {key: item[key] for key in REMEMBERED} | {"gate": item.get("gate")}
+                for item in found
+            ]
             return [item for item in known if self._only is None or item["name"] in self._only]
         except (OSError, ValueError, TypeError, KeyError):
             return ()

@@ -9,6 +9,7 @@ from typing import Any
 
 from models.bundle import Bundle, prove
 from models.errors import BundleRefused
+from models.gate_record import UNJUDGED, Standing
 from models.risk.assessment import Abstained, Answered
 from models.risk.panel import Panel
 from models.risk.risk_model import RiskModel
@@ -31,6 +32,7 @@ class ServedModel:
     evaluation: Mapping[str, Any]
     reference: dict[str, str] = field(init=False)
     """How an answer names the model that gave it; the same object in all of them."""
+    gate: Standing = UNJUDGED
 
     def __post_init__(self) -> None:
         reference = {
@@ -44,15 +46,27 @@ class ServedModel:
 
 
 def load_served_model(
-    bundle: Bundle, name: str, version: str, alias: str, vocabulary: Vocabulary
+    bundle: Bundle,
+    name: str,
+    version: str,
+    alias: str,
+    vocabulary: Vocabulary,
+    gate: Standing = UNJUDGED,
 ) -> ServedModel:
     """Prove a bundle and make it servable.
+
+    Parameters
+    ----------
+    gate : Standing
+        What its gate record says, from `models.gate_record.admission`.
 
     Raises
     ------
     BundleRefused
-        Naming what does not hold.
+        Naming what does not hold, or why the policy lets no ungated version serve.
     """
+    if gate.refused:
+        raise BundleRefused(f"not gated: {gate.doubt}")
     card = bundle.document("card.json")
     if not isinstance(card.get("cohort"), dict):
         raise BundleRefused("card.json does not say which cohort the model was fitted on")
@@ -64,6 +78,7 @@ def load_served_model(
         card=MappingProxyType(card),
         card_markdown=bundle.files["card.md"].decode("utf-8"),
         evaluation=MappingProxyType(bundle.document("evaluation.json")),
+        gate=gate,
     )
 
 

@@ -17,6 +17,19 @@ class ModelReference(Document):
     training_data: Literal["real", "synthetic"]
 
 
+class GateDocument(Document):
+    """What the promotion gate decided about the version; `doubt` says why it counts as ungated."""
+
+    verdict: Literal["passed", "overridden", "failed", "none"]
+    doubt: str | None
+    failed: list[str]
+    reason: str | None
+    rules: str | None
+    code: str | None
+    decided_at: str | None
+    decided_by: str | None
+
+
 class ModelDocument(ModelReference):
     """A served model with its figures."""
 
@@ -28,3 +41,4 @@ class ModelDocument(ModelReference):
     typical: dict[str, float]
     trained_on: dict[str, Any]
     evaluation: dict[str, Any]
+    gate: GateDocument

@@ -21,7 +21,7 @@ class RegistryDocument(Document):
 
 
 class RefusedDocument(Document):
-    """A version that was refused, and why."""
+    """A version that was refused, or that is served without a gate decision, and why."""
 
     name: str
     version: str
@@ -54,4 +54,5 @@ class ReadinessDocument(Document):
     ledger: LedgerDocument
     registry: RegistryDocument
     models: list[ModelReference]
+    ungated: list[RefusedDocument]
     refused: list[RefusedDocument]
