@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -20,7 +19,7 @@ from rich.table import Table
 
 from models.errors import BundleRefused, ModelsError
 from models.registry import CHAMPION, Registry
-from models.vocabulary import Vocabulary, load_vocabulary
+from models.vocabulary import load_vocabulary
 from monitoring.keyring import EXPORT, FILE_NAME
 from training.cohort import read_rows
 from training.commands.cohorts import (
@@ -46,8 +45,9 @@ from training.commands.options import (
     progress,
     tell,
 )
+from training.commands.promotion import gate_table, history, promote, rollback, sealing_keys
 from training.commands.signal import signal
-from training.errors import CohortTooSmall, PromotionRefused, SourceInvalid, TrainingError
+from training.errors import CohortTooSmall, SourceInvalid, TrainingError
 from training.export import (
     OWN_RULES,
     export_rows,
@@ -61,7 +61,6 @@ from training.export import (
     signing_keyring,
     write_export,
 )
-from training.promotion import Decision
 from training.sources.fetch import fetch as fetch_cohort
 from training.sources.pathway_source import TRUE_RISK, load_declared
 from training.sources.source import every_source_name, load_source
@@ -77,7 +76,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command()(signal)
+for command in (signal, promote, rollback, history):
+    app.command()(command)
 
 
 def main() -> None:
@@ -288,7 +288,8 @@ def run(
         trained = list(
             train(
                 tasks, registry, vocabulary, jobs=jobs or os.cpu_count() or 1, again=again,
-                promote=promote_passed, advance=bar.advance,
+                seal_key=sealing_keys(keys, var)[0] if promote_passed else None,
+                advance=bar.advance,
             )
         )  # fmt: skip
     _tell_trained(trained, several=len(opened) > 1, as_json=as_json)
@@ -398,55 +399,6 @@ def models(var: Var = DEFAULT_VAR, content: Site = None, as_json: AsJson = False
     for item in found:
         table.add_row(item["name"], item["newest"], item["champion"] or "-", item["training_data"])
     Console().print(table)
-
-
-@app.command()
-def promote(
-    name: Annotated[str, typer.Argument(help="For example: icu-review.death_180d")],
-    version: Annotated[str, typer.Argument(help="Version number, or `newest`.")],
-    var: Var = DEFAULT_VAR,
-    content: Site = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make a version the champion if the gate holds; otherwise say which rule failed."""
-    registry, vocabulary = Registry.at(var), load_vocabulary(content)
-    if version == "newest":
-        known = registry.versions(name)
-        if not known:
-            raise SourceInvalid(f"no version of {name} is registered; see `risk-train models`")
-        version = known[-1].version
-    passed = _promote(registry, name, version, vocabulary, as_json=as_json)
-    if not passed:
-        raise PromotionRefused(f"{name} version {version} was not promoted: the gate does not hold")
-
-
-def _promote(
-    registry: Registry,
-    name: str,
-    version: str,
-    vocabulary: Vocabulary,
-    *,
-    as_json: bool = False,
-) -> bool:
-    from training.promote import promote_version
-
-    decision = promote_version(registry, name, version, vocabulary)
-    if as_json:
-        findings = [asdict(finding) for finding in decision.findings]
-        print(json.dumps({"name": name, "version": version, "passed": decision.passed,
-                          "findings": findings}))  # fmt: skip
-        return decision.passed
-    tell.print(gate_table(name, version, decision))
-    return decision.passed
-
-
-def gate_table(name: str, version: str, decision: Decision) -> Table:
-    """What every rule of the gate found."""
-    table = Table("rule", "found", "expected", "holds", title=f"Gate: {name} version {version}")
-    for finding in decision.findings:
-        found = "missing" if finding.found is None else f"{finding.found:.4g}"
-        table.add_row(finding.rule, found, finding.expected, "yes" if finding.passed else "NO")
-    return table
 
 
 class _Bars:

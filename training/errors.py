@@ -4,7 +4,9 @@ TrainingError
 ├── SourceInvalid      a source mapping or its file is not what was declared
 ├── FetchFailed        the public cohort could not be brought here, or is not the expected file
 ├── CohortTooSmall     too few rows or events to fit or evaluate an outcome
-└── PromotionRefused   the gate does not hold; the message names each rule that failed
+├── PromotionRefused   the gate does not hold; the message names each rule that failed
+├── OverrideRefused    a reason that cannot be recorded, or a rule that nobody can answer for
+└── RollbackRefused    nothing to go back to, or a version that may not be champion
 """
 
 from __future__ import annotations
@@ -28,3 +30,11 @@ class CohortTooSmall(TrainingError):
 
 class PromotionRefused(TrainingError):
     """The gate does not hold."""
+
+
+class OverrideRefused(TrainingError):
+    """A reason that cannot be recorded, or a rule that nobody can answer for."""
+
+
+class RollbackRefused(TrainingError):
+    """Nothing to go back to, or a version that may not be champion."""

@@ -16,11 +16,13 @@ from training.cohort import Readable
 from training.sources.source import Source
 
 ROOT = Path(__file__).parent.parent
-# Where what a fit is made of lives; how a cohort came to be shows in its rows.
+# Where what a fit is made of lives; how a cohort came to be shows in its rows, and a limit of the
+# gate changes no model.
 CODE = ("models", "training")
 APART = (
     "training/export", "training/pathway", "training/signal", "training/commands",
-    "training/cli.py", "training/workers.py",
+    "training/cli.py", "training/workers.py", "training/gate/", "training/promot",
+    "training/alias_moves.py", "training/rollback.py", "models/gate_record.py",
 )  # fmt: skip
 LIBRARIES = ("lightgbm", "numpy", "scipy")
 CHUNK_BYTES = 1 << 20

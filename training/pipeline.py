@@ -21,7 +21,12 @@ from monitoring.reference import reference_profile
 from training.card import build_card, card_markdown
 from training.cohort import Cohort, group_values
 from training.errors import CohortTooSmall
-from training.evaluation import draw, evaluate_binary, evaluate_numeric
+from training.evaluation import (
+    decision_thresholds,
+    draw,
+    evaluate_binary,
+    evaluate_numeric,
+)
 from training.fit.fit_outcome import Fitted, fit_outcome
 from training.publish import record, write_model_bundle
 
@@ -162,6 +167,9 @@ def evaluate(
                 y, probability(score), lower=lower, upper=upper, comparators=comparators,
                 groups=groups, seed=seed, n_resamples=cohort.source.plan.resamples,
                 patients=patients,
+                thresholds=decision_thresholds(
+                    vocabulary.branch_points[model.branch_point], model.outcome
+                ),
             )  # fmt: skip
         else:
             evaluation = evaluate_numeric(

@@ -16,9 +16,12 @@ from models.vocabulary.content import NUMBER, Key, Row, read_rows
 
 OWN_RULES = Path(__file__).with_name("promotion.toml")
 
-KINDS = ("binary", "numeric")
-WITH_LIMIT = ("at_least", "at_most", "at_most_above_champion", "at_most_times_champion")
-BESIDE_CHAMPION = ("at_most_above_champion", "at_most_times_champion")
+ANY = "any"
+KINDS = ("binary", "numeric", ANY)
+WITH_LIMIT = ("at_least", "at_most")
+# Figures against the present champion; the section is null when there is none.
+BESIDE = "beside_champion"
+NO_CHAMPION = "no champion to compare with"
 SCHEMA = {
     "name": Key(str, required=True),
     "kind": Key(str, required=True),
@@ -62,7 +65,7 @@ class Rule:
 
     def applies(self, kind: str, branch_point: str, outcome: str) -> bool:
         return (
-            kind == self.kind
+            self.kind in (kind, ANY)
             and (not self.branch_points or branch_point in self.branch_points)
             and (not self.outcomes or outcome in self.outcomes)
         )
@@ -70,13 +73,25 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one rule found; `found` is None when the evaluation lacks the figure."""
+    """What one rule found.
+
+    Attributes
+    ----------
+    found : float or None
+        None when the figure is missing.
+    note : str
+        What the figure is about (a subgroup, an input, a threshold), or why it is missing.
+    can_be_lifted : bool
+        Whether a person may take the responsibility for promoting all the same.
+    """
 
     rule: str
     metric: str
     found: float | None
     expected: str
     passed: bool
+    note: str = ""
+    can_be_lifted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +100,10 @@ class Decision:
 
     passed: bool
     findings: tuple[Finding, ...]
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if not finding.passed)
 
 
 def load_rules(path: Path | None = None) -> tuple[Rule, ...]:
@@ -106,8 +125,8 @@ def load_rules(path: Path | None = None) -> tuple[Rule, ...]:
     for row, rule in zip(rows, rules, strict=True):
         if rule.replaces is None:
             continue
-        if rule.replaces == rule.name or kinds.get(rule.replaces) != rule.kind:
-            row.refuse("`replaces` must name another rule of the same kind")
+        if rule.replaces == rule.name or kinds.get(rule.replaces) not in (rule.kind, ANY):
+            row.refuse("`replaces` must name another rule of the same kind, or of `any`")
     return rules
 
 
@@ -115,11 +134,10 @@ def decide(
     kind: str,
     branch_point: str,
     outcome: str,
-    evaluation: Mapping[str, Any],
-    champion_evaluation: Mapping[str, Any] | None,
+    figures: Mapping[str, Any],
     rules: Sequence[Rule],
 ) -> Decision:
-    """Hold an evaluation against the rules that apply to it.
+    """Hold a version's figures against the rules that apply to it.
 
     Parameters
     ----------
@@ -127,10 +145,8 @@ def decide(
         "binary" or "numeric".
     branch_point, outcome : str
         The two halves of the registered model's name.
-    evaluation : mapping
-        Of the new version, from `training.evaluation`.
-    champion_evaluation : mapping or None
-        Of the present champion, best on the same held-out patients; None when there is none yet.
+    figures : mapping
+        From `training.gate.gate_figures`: the evaluation, and what promotion adds to it.
     rules : sequence of Rule
         From `load_rules`.
 
@@ -142,70 +158,43 @@ def decide(
     Examples
     --------
     >>> rule = Rule("discrimination", "binary", "auroc.lower", "at_least", "", "", limit=0.6)
-    >>> decide("binary", "ward-round", "sepsis", {"auroc": {"lower": 0.58}}, None, [rule])
+    >>> decide("binary", "ward-round", "sepsis", {"auroc": {"lower": 0.58}}, [rule])
     Decision(passed=False, findings=(Finding(rule='discrimination', metric='auroc.lower',
-    found=0.58, expected='at least 0.6', passed=False),))
+    found=0.58, expected='at least 0.6', passed=False, note='', can_be_lifted=True),))
     """
     applying = [rule for rule in rules if rule.applies(kind, branch_point, outcome)]
     replaced = {rule.replaces for rule in applying}
-    findings = tuple(
-        compare_with_champion(rule, evaluation, champion_evaluation)
-        if rule.comparison in BESIDE_CHAMPION
-        else compare_with_limits(rule, evaluation)
-        for rule in applying
-        if rule.name not in replaced
-    )
+    findings = tuple(apply_rule(rule, figures) for rule in applying if rule.name not in replaced)
     return Decision(bool(findings) and all(finding.passed for finding in findings), findings)
 
 
-def compare_with_limits(rule: Rule, evaluation: Mapping[str, Any]) -> Finding:
-    """One rule whose limits stand in its row; both bounds are included."""
-    found = figure(evaluation, rule.metric)
-    lowest = rule.limit if rule.comparison == "at_least" else rule.lower
-    highest = rule.limit if rule.comparison == "at_most" else rule.upper
+def apply_rule(rule: Rule, figures: Mapping[str, Any]) -> Finding:
+    """One rule; bounds are included, and without a champion there is nobody to be worse than.
+
+    Examples
+    --------
+    >>> rule = Rule("no-loss", "binary", "beside_champion.auroc.lower", "at_least", "", "", limit=-0.02)
+    >>> apply_rule(rule, {"beside_champion": None}).passed
+    True
+    >>> apply_rule(rule, {}).passed, apply_rule(rule, {"beside_champion": {"auroc": None}}).passed
+    (False, False)
+    """
     expected = {
         "at_least": f"at least {rule.limit}",
         "at_most": f"at most {rule.limit}",
         "between": f"between {rule.lower} and {rule.upper}",
     }[rule.comparison]
+    if rule.metric.startswith(f"{BESIDE}.") and figures.get(BESIDE, ...) is None:
+        return Finding(rule.name, rule.metric, None, expected, True, NO_CHAMPION)
+    found = figure(figures, rule.metric)
+    lowest = rule.limit if rule.comparison == "at_least" else rule.lower
+    highest = rule.limit if rule.comparison == "at_most" else rule.upper
     passed = (
         found is not None
         and (lowest is None or found >= lowest)
         and (highest is None or found <= highest)
     )
-    return Finding(rule.name, rule.metric, found, expected, passed)
-
-
-def compare_with_champion(
-    rule: Rule, evaluation: Mapping[str, Any], champion_evaluation: Mapping[str, Any] | None
-) -> Finding:
-    """One rule that looks at the present champion: smaller figures are better.
-
-    Errors depend on who was asked about, so both should have been judged on the same patients.
-    Where the numbers of rows or events show that they were not, the finding says so.
-
-    Examples
-    --------
-    >>> rule = Rule("no-worse", "binary", "brier.value", "at_most_above_champion", "", "", limit=0.01)
-    >>> new, present = ({"rows": 500, "events": 90, "brier": {"value": v}} for v in (0.19, 0.17))
-    >>> compare_with_champion(rule, new, present).passed
-    False
-    """
-    found = figure(evaluation, rule.metric)
-    if champion_evaluation is None:
-        expected = "no champion to compare with"
-        return Finding(rule.name, rule.metric, found, expected, found is not None)
-    present = figure(champion_evaluation, rule.metric)
-    if present is None or rule.limit is None:
-        expected = "the champion's own figure, which is missing"
-        return Finding(rule.name, rule.metric, found, expected, False)
-    times = rule.comparison == "at_most_times_champion"
-    highest = present * rule.limit if times else present + rule.limit
-    how = f"{rule.limit} times" if times else f"{rule.limit} above"
-    expected = f"at most {highest:.4g} ({how} the champion's {present:.4g})"
-    if any(evaluation.get(key) != champion_evaluation.get(key) for key in ("rows", "events")):
-        expected += "; the champion was judged on other patients"
-    return Finding(rule.name, rule.metric, found, expected, found is not None and found <= highest)
+    return Finding(rule.name, rule.metric, found, expected, passed, note(figures, rule.metric))
 
 
 def figure(evaluation: Mapping[str, Any], metric: str) -> float | None:
@@ -224,6 +213,26 @@ def figure(evaluation: Mapping[str, Any], metric: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, NUMBER) or not isfinite(value):
         return None
     return float(value)
+
+
+def note(figures: Mapping[str, Any], metric: str) -> str:
+    """What stands as `where` nearest to the figure on its path; empty when nothing does.
+
+    Examples
+    --------
+    >>> note({"worst_subgroup": {"discrimination": {"value": 0.7, "where": "sex: female"}}},
+    ...      "worst_subgroup.discrimination.value")
+    'sex: female'
+    """
+    value: Any = figures
+    found = ""
+    for part in metric.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            break
+        value = value[part]
+        if isinstance(value, Mapping) and isinstance(value.get("where"), str):
+            found = value["where"]
+    return found
 
 
 def _rule(row: Row) -> Rule:

@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 
 # Of everything that went into a version; the same again need not be trained again.
 FINGERPRINT_TAG = "training_fingerprint"
+# Tables of an evaluation, which are no headline figures.
+APART = ("curve", "deciles", "net_benefit", "subgroups", "thresholds")
 # A flag may be anything: where a column is boolean, `mlflow models serve` makes true of what is missing.
 MLFLOW_TYPES = {"number": "double", "category": "string", "flag": ANY}
 
@@ -116,7 +118,7 @@ def _figures(evaluation: Mapping[str, Any], prefix: str = "") -> list[tuple[str,
     """Flatten the headline figures; curves, tables and subgroups stay in evaluation.json."""
     figures: list[tuple[str, float]] = []
     for name, value in evaluation.items():
-        if isinstance(value, bool) or name in ("curve", "deciles", "net_benefit", "subgroups"):
+        if isinstance(value, bool) or name in APART:
             continue
         if isinstance(value, int | float):
             figures.append((f"{prefix}{name}", float(value)))

@@ -16,7 +16,7 @@ from training.promote import promote_version
 from training.promotion import Decision
 from training.publish import FINGERPRINT_TAG
 from training.sources.source import Source
-from training.workers import Task, prepare_all
+from training.workers import CohortReader, Task, prepare_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def train(
     *,
     jobs: int,
     again: bool,
-    promote: bool,
+    seal_key: bytes | None,
     advance: Callable[[Task, float], None],
 ) -> Iterator[Trained]:
     """Register a version for every task, and promote it when asked and the gate holds.
@@ -97,6 +97,8 @@ def train(
         Processes that prepare.
     again : bool
         Train also what is registered already from the same cohort and code.
+    seal_key : bytes or None
+        Seals the gate's decisions; without it no version is promoted.
     advance : callable
         Told the share that each step of a task completes; the shares of a task sum to 1.
 
@@ -108,13 +110,14 @@ def train(
         When a cohort cannot be read.
     """
     waiting = []
+    gate = None if seal_key is None else _Gate(registry, vocabulary, seal_key)
     for task in tasks:
         present = None if again else _registered(registry, task)
         if present is None:
             waiting.append(task)
             continue
         advance(task, 1.0)
-        yield _left(registry, vocabulary, task, present, promote=promote)
+        yield _left(registry, gate, task, present)
     for done in prepare_all(waiting, jobs, advance):
         prepared = done.prepared
         if prepared is None:
@@ -123,11 +126,7 @@ def train(
             )
             continue
         version = registry.publish(prepared.name, prepared.bundle, prepared.run)
-        decision = None
-        if promote:
-            decision = promote_version(
-                registry, prepared.name, version.version, vocabulary, prepared.evaluation
-            )
+        decision = None if gate is None else gate.decide(done.task, version)
         yield Trained(
             done.task,
             version,
@@ -147,14 +146,26 @@ def _registered(registry: Registry, task: Task) -> Version | None:
     return None
 
 
-def _left(
-    registry: Registry, vocabulary: Vocabulary, task: Task, version: Version, *, promote: bool
-) -> Trained:
-    """A version that was there; the gate is asked only once, so that a roll-back by hand stays."""
-    if not promote:
+def _left(registry: Registry, gate: _Gate | None, task: Task, version: Version) -> Trained:
+    """A version that was there; the gate is asked only once, so that a roll-back stays."""
+    if gate is None:
         return Trained(task, version)
     if "gate" in version.tags:
         champion = registry.aliases([task.name], CHAMPION).get(task.name)
         return Trained(task, version, promoted=champion == version.version)
-    decision = promote_version(registry, task.name, version.version, vocabulary)
+    decision = gate.decide(task, version)
     return Trained(task, version, decision=decision, promoted=decision.passed)
+
+
+class _Gate:
+    """Asks the gate for one version after another; those of one branch point share their rows."""
+
+    def __init__(self, registry: Registry, vocabulary: Vocabulary, seal_key: bytes) -> None:
+        self._registry, self._vocabulary, self._seal_key = registry, vocabulary, seal_key
+        self._reader = CohortReader()
+
+    def decide(self, task: Task, version: Version) -> Decision:
+        return promote_version(
+            self._registry, task.name, version.version, self._vocabulary, self._seal_key,
+            cohort=lambda: self._reader.read(task)[0],
+        ).decision  # fmt: skip

@@ -98,7 +98,7 @@ def prepare_all(
     """
     with tempfile.TemporaryDirectory() as folder:
         if jobs == 1 or len(tasks) <= 1:
-            reader = _Reader()
+            reader = CohortReader()
             for task in tasks:
                 yield _prepare(task, reader, Path(folder), partial(advance, task))
             return
@@ -147,7 +147,7 @@ def _single_threaded() -> Iterator[None]:
         yield
 
 
-class _Reader:
+class CohortReader:
     """The vocabulary and the cohort of the last task: those of one branch point share them."""
 
     def __init__(self) -> None:
@@ -170,14 +170,14 @@ class _Reader:
 class _Worker:
     """What a spawned process keeps between tasks."""
 
-    reader: _Reader
+    reader: CohortReader
     progress: Any
 
 
 def _begin(progress: Any) -> None:
     # Ctrl-C reaches the whole group: the parent says it in one line, its workers just end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _Worker.reader, _Worker.progress = _Reader(), progress
+    _Worker.reader, _Worker.progress = CohortReader(), progress
 
 
 def _work(number: int, task: Task, folder: Path) -> Done:
@@ -186,7 +186,7 @@ def _work(number: int, task: Task, folder: Path) -> Done:
     )
 
 
-def _prepare(task: Task, reader: _Reader, folder: Path, tell: Callable[[float], None]) -> Done:
+def _prepare(task: Task, reader: CohortReader, folder: Path, tell: Callable[[float], None]) -> Done:
     cohort, vocabulary = reader.read(task)
     try:
         prepared = prepare_outcome(

@@ -6,7 +6,7 @@ worked out are null; small counts are withheld (see `training.evaluation.disclos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from training.evaluation.accuracy import numeric_statistics
 from training.evaluation.calibration import binary_calibration, numeric_calibration
 from training.evaluation.comparators import compare_all, shown
 from training.evaluation.deciles import numeric_deciles
+from training.evaluation.decision_gain import decision_gain
 from training.evaluation.discrimination import binary_statistics
 from training.evaluation.inputs import (
     Labels,
@@ -52,6 +53,7 @@ def evaluate_binary(
     seed: int = SEED,
     n_resamples: int = N_RESAMPLES,
     patients: Labels | None = None,
+    thresholds: Sequence[float] = (),
 ) -> dict[str, Any]:
     """Judge predicted probabilities against what happened.
 
@@ -74,13 +76,15 @@ def evaluate_binary(
         Bootstrap resamples per figure.
     patients : sequence, optional
         Who each row is about, when patients have several rows; those are then resampled together.
+    thresholds : sequence of float
+        Where the branch point acts (`decision_thresholds`).
 
     Returns
     -------
     dict
         JSON-serialisable: `kind`, `rows`, `events`, `non_events`, `prevalence`; `auroc`, `auprc`,
         `brier`, `log_loss` (each `value`, `lower`, `upper`); `calibration`; `net_benefit`;
-        `interval` (`level`, `coverage`, `groups`, `group_size`, `mean_width`); `comparators`;
+        `decision` (gain at the thresholds); `interval` (`level`, `coverage`, `groups`, `group_size`, `mean_width`); `comparators`;
         `subgroups`; `bootstrap` (how intervals were made).
 
     Raises
@@ -125,6 +129,7 @@ def evaluate_binary(
             },
             "comparators": compare_all(y, p, others, resampling),
             "subgroups": binary_subgroups(y, p, groups, resampling),
+            "decision": decision_gain(y, p, thresholds, resampling),
         },
         seed,
         resampling,
