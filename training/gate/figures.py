@@ -60,12 +60,20 @@ def gate_figures(
     figures: dict[str, Any] = plain(
         {
             **evaluation,
-            "worst_subgroup": worst_subgroup(evaluation),
+            "worst_subgroup": _worked_out(lambda: worst_subgroup(evaluation)),
             "serving": serving_cost(new.bundle, new.model),
             BESIDE: None if champion is None else _beside(new, champion, cohort, point),
         }
     )
     return figures
+
+
+def _worked_out(figure: Callable[[], Any]) -> Any:
+    """The figure, or nothing where a document of the bundle is not as ours are: it fails closed."""
+    try:
+        return figure()
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _decision(model: RiskModel, cohort: OpenCohort, point: BranchPoint) -> dict[str, Any] | None:
@@ -94,8 +102,11 @@ def _beside(
 ) -> Mapping[str, Any]:
     if isinstance(champion, str):
         return {"where": champion}
-    profiles = [one.bundle.document("reference.json") for one in (new, champion)]
-    found = {"version": champion.version, "cohort_psi": cohort_shift(*profiles)}
+    own, its = (one.bundle.document("reference.json") for one in (new, champion))
+    found = {
+        "version": champion.version,
+        "cohort_psi": _worked_out(lambda: cohort_shift(own, its)),
+    }
     if cohort is None:
         return found | {"where": NO_COHORT}
     try:
