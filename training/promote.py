@@ -7,9 +7,10 @@ never one without a decision.
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
+import os
+import pwd
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -305,7 +306,8 @@ def _now() -> str:
 
 
 def _account() -> str:
+    """Of the process; the environment, which anybody can set, is not asked."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"

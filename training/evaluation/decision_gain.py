@@ -60,7 +60,7 @@ def decision_gain(
     """
     statistics = {f"{t:g}": partial(_gain, y, p, t) for t in thresholds}
     estimates = resampling.estimate(statistics, np.arange(len(y))) if statistics else {}
-    return {"thresholds": estimates, "worst": worst_of(estimates, "upper")}
+    return {"thresholds": estimates, "worst": worst_of(estimates)}
 
 
 def net_benefit_statistics(
@@ -70,11 +70,11 @@ def net_benefit_statistics(
     return {f"{t:g}": partial(_net_benefit, y, p, t) for t in thresholds}
 
 
-def worst_of(estimates: Mapping[str, Estimate], end: str) -> dict[str, Any] | None:
-    """The estimate of several thresholds whose `end` of the interval is lowest."""
+def worst_of(estimates: Mapping[str, Estimate]) -> dict[str, Any] | None:
+    """The estimate of several thresholds whose upper end is lowest."""
     if not estimates:
         return None
-    threshold = min(estimates, key=lambda t: estimates[t][end])
+    threshold = min(estimates, key=lambda t: estimates[t]["upper"])
     return {**estimates[threshold], "where": f"at a risk of {threshold}"}
 
 

@@ -47,7 +47,7 @@ def beside_champion(
     dict
         - `rows`; `events` (binary).
         - `log_loss`, `brier`, `auroc`: each `value`, `lower`, `upper` of the difference.
-        - `net_benefit`: the same at the threshold whose lower end is lowest, with `where`.
+        - `net_benefit`: the same at the threshold whose upper end is lowest, with `where`.
         - `error` (numeric): difference of the mean absolute error as a share of the champion's.
         - `answered`: share of rows that the new version answers, less that of the champion.
         - only `where`, saying why, when the rows cannot carry a comparison.
@@ -97,7 +97,7 @@ def _binary(
         _statistics(y, ours, thresholds), _statistics(y, theirs, thresholds), np.arange(len(y))
     )
     gains = {f"{t:g}": difference.pop(f"{t:g}") for t in thresholds}
-    return {"events": int(y.sum()), **difference, "net_benefit": worst_of(gains, "lower")}
+    return {"events": int(y.sum()), **difference, "net_benefit": worst_of(gains)}
 
 
 def _statistics(y: Floats, p: Floats, thresholds: Sequence[float]) -> dict[str, Statistic]:

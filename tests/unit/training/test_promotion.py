@@ -182,7 +182,7 @@ def test_death_in_intensive_care_has_a_stricter_rule_in_place_of_the_general_one
         ("log_loss.upper", 0.01, 0.011, "no-loss-of-log-loss"),
         ("brier.upper", 0.005, 0.0051, "no-loss-of-brier-score"),
         ("auroc.lower", -0.02, -0.021, "no-loss-of-discrimination"),
-        ("net_benefit.lower", -0.01, -0.011, "no-loss-of-net-benefit"),
+        ("net_benefit.upper", -0.002, -0.0021, "no-loss-of-net-benefit"),
         ("answered", -0.05, -0.051, "answers-as-many"),
         ("cohort_psi.value", 0.25, 0.251, "same-kind-of-patients"),
     ],
