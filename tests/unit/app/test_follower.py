@@ -180,3 +180,29 @@ def test_a_spoiled_memory_is_no_memory(follow: Follow, tmp_path: Path, text: str
     found = follow(AWAY)
     assert not found.served
     assert not found.state.from_cache
+
+
+def test_a_gate_record_goes_with_the_version_into_the_memory_and_out_of_it(
+    follow: Follow, champion: Champion
+):
+    follow([champion() | {"gate": "a record"}])
+    assert follow(AWAY).served[NAME].gate.text == "a record"
+
+
+def test_a_memory_of_before_there_were_gate_records_is_read(
+    follow: Follow, champion: Champion, tmp_path: Path
+):
+    follow([champion()])
+    index = tmp_path / "var" / "model-cache" / "champions.json"
+    old = [{k: v for k, v in item.items() if k != "gate"} for item in json.loads(index.read_text())]
+    index.write_text(json.dumps(old))
+    assert follow(AWAY).served[NAME].gate.doubt is not None
+
+
+def test_a_decision_that_comes_after_the_alias_is_shown_without_another_version(
+    follow: Follow, champion: Champion
+):
+    one = champion()
+    found = follow([one], [one | {"gate": "a record"}])
+    assert found.served[NAME].gate.text == "a record"
+    assert found.changes == [[NAME], [NAME]]
