@@ -22,7 +22,7 @@ CODE = ("models", "training")
 APART = (
     "training/export", "training/pathway", "training/signal", "training/commands",
     "training/cli.py", "training/workers.py", "training/gate/", "training/promot",
-    "training/alias_moves.py", "training/rollback.py", "models/gate_record.py",
+    "training/alias_moves.py", "models/gate_record.py",
 )  # fmt: skip
 LIBRARIES = ("lightgbm", "numpy", "scipy")
 CHUNK_BYTES = 1 << 20

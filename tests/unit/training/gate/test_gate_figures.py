@@ -227,7 +227,7 @@ def test_only_held_out_rows_with_a_label_are_asked():
 
 
 def test_a_version_that_answers_fewer_is_found_out():
-    """Its required creatinine is missing in one row of fifty, where the champion answers all the same."""
+    """It asks for albumin, which three rows of ten lack, where the champion answers all the same."""
     model = good().model
     strict = replace(model, required=(*model.required, "albumin"))
     found = beside_champion(strict, model, cohort(), (0.6,))
