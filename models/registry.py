@@ -15,6 +15,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -35,6 +36,8 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 DIGEST_TAG = "bundle_digest"
 ANY = "any"
+REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))")
+ADOPT = "`risk-train adopt models:/NAME/VERSION` makes one of a plain model"
 BUNDLE_FOLDER = "data/bundle"
 LOADER = "models.pyfunc"
 MLFLOW_FILES = {
@@ -69,6 +72,32 @@ class Run:
     tags: Mapping[str, str]
     pictures: Mapping[str, bytes]
     columns: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignModel:
+    """A registered version that somebody else made, as its files and MLflow describe it.
+
+    Attributes
+    ----------
+    name, version
+        Of the registered model.
+    folder : Path
+        Its files; nothing of them was opened but MLflow's own description.
+    flavors : mapping
+        What MLflow can load it as, with the settings of each.
+    columns : mapping or None
+        Its inputs by name with their types, in order; None without a signature of named columns.
+    tags : mapping
+        Of the run, the registered model and the version; the later wins.
+    """
+
+    name: str
+    version: str
+    folder: Path
+    flavors: Mapping[str, Mapping[str, Any]]
+    columns: Mapping[str, str] | None
+    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +284,48 @@ class Registry:
             _refuse_foreign(model)
             shutil.copytree(model / BUNDLE_FOLDER, to, symlinks=True)
 
+    def foreign(self, reference: str, to: Path) -> ForeignModel:
+        """Copy a version of any kind below the folder `to`, and read how MLflow describes it.
+
+        Parameters
+        ----------
+        reference : str
+            `models:/NAME/VERSION` or `models:/NAME@ALIAS`.
+
+        Raises
+        ------
+        ModelNotFound
+            When there is no such version, or the reference is of another form.
+        """
+        found = REFERENCE.fullmatch(reference)
+        if found is None:
+            raise ModelNotFound(f"`{reference}` is not models:/NAME/VERSION or models:/NAME@ALIAS")
+        name, number, alias = found["name"], found["version"], found["alias"]
+        from mlflow.models import Model
+
+        with _Answering():
+            if alias is not None:
+                version = self._client.get_model_version_by_alias(name, alias)
+            else:
+                version = self._client.get_model_version(name, number)
+            tags = dict(self._client.get_registered_model(name).tags)
+            if version.run_id:
+                tags = {**self._client.get_run(version.run_id).data.tags, **tags}
+            folder = Path(
+                self._mlflow.artifacts.download_artifacts(
+                    artifact_uri=self._client.get_model_version_download_uri(name, version.version),
+                    dst_path=str(to),
+                )
+            )
+            described: Any = Model.load(str(folder))
+        inputs = getattr(described.signature, "inputs", None)
+        named = inputs is not None and inputs.has_input_names() and not inputs.is_tensor_spec()
+        columns = {c.name: c.type.name for c in inputs.inputs} if named else None
+        flavors = dict(described.flavors)
+        return ForeignModel(
+            name, str(version.version), folder, flavors, columns, {**tags, **version.tags}
+        )
+
     def _experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)
         if found is not None:
@@ -265,7 +336,7 @@ class Registry:
 
 def _refuse_foreign(model: Path) -> None:
     if not (model / BUNDLE_FOLDER).is_dir():
-        raise BundleRefused("is not a bundle of this product (no data/bundle folder)")
+        raise BundleRefused(f"is not a bundle of this product (no data/bundle folder); {ADOPT}")
     strangers = {path.name for path in model.iterdir()} - MLFLOW_FILES
     strangers |= {f"data/{path.name}" for path in (model / "data").iterdir()} - {BUNDLE_FOLDER}
     if strangers:
@@ -333,7 +404,7 @@ def _bring(registry: Registry, version: Version, target: Path) -> None:
 
 def _download(registry: Registry, version: Version, target: Path) -> None:
     if version.digest is None:
-        raise BundleRefused("was registered without a digest")
+        raise BundleRefused(f"was registered without a digest, so it is no bundle; {ADOPT}")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=".partial-")) / "bundle"
     try:

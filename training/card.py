@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
 from training.cohort import Cohort
-from training.fit.selection import Candidate
 
 SIMULATED = (
     "Trained on simulated patients: it exercises the machinery and proves nothing about real ones."
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a model came to be: words for its card, tags for its version.
+
+    Attributes
+    ----------
+    form : str
+        How it predicts.
+    calibrated_on : str
+        The predictions that its calibration was fitted on.
+    limits : tuple of str
+        What limits this model beside what limits every one of its cohort.
+    tags : mapping
+        Lineage, where it was not fitted here.
+    """
+
+    form: str
+    calibrated_on: str = "out-of-fold predictions"
+    limits: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
 def build_card(
     model: RiskModel,
-    candidate: Candidate,
+    making: Making,
     cohort: Cohort,
     evaluation: Mapping[str, Any],
     fitted_rows: int,
@@ -53,12 +76,11 @@ def build_card(
             "cohort_value": model.cohort_value,
         },
         "model": {
-            "form": str(candidate),
+            "form": making.form,
             "inputs": list(model.features),
             "required": list(model.required),
-            "calibration": "linear on the log-odds, fitted on out-of-fold predictions"
-            if model.kind == "binary"
-            else "linear in the unit, fitted on out-of-fold predictions",
+            "calibration": f"linear {'on the log-odds' if model.kind == 'binary' else 'in the unit'}"
+            f", fitted on {making.calibrated_on}",
             "attributions": "exact Shapley values; base value plus contributions is the calibrated "
             + ("log-odds" if model.kind == "binary" else "value"),
         },
@@ -72,7 +94,7 @@ def build_card(
             "when a required number lies outside the fitted range, or the numbers together are "
             "farther from the fitting patients than all but one in a thousand of those were",
         ],
-        "limits": _limits(cohort),
+        "limits": [*_limits(cohort), *making.limits],
         "evaluation": evaluation,
     }
 

@@ -22,6 +22,7 @@ from models.registry import CHAMPION, Registry
 from models.vocabulary import load_vocabulary
 from monitoring.keyring import EXPORT, FILE_NAME
 from training.cohort import read_rows
+from training.commands.adopt import adopt
 from training.commands.cohorts import (
     admitted,
     file_of,
@@ -76,7 +77,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (signal, promote, rollback, history):
+for command in (adopt, signal, promote, rollback, history):
     app.command()(command)
 
 

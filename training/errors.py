@@ -4,6 +4,7 @@ TrainingError
 ├── SourceInvalid      a source mapping or its file is not what was declared
 ├── FetchFailed        the public cohort could not be brought here, or is not the expected file
 ├── CohortTooSmall     too few rows or events to fit or evaluate an outcome
+├── AdoptionRefused    somebody else's model cannot be taken; the message says why
 ├── PromotionRefused   the gate does not hold; the message names each rule that failed
 ├── OverrideRefused    a reason that cannot be recorded, or a rule that nobody can answer for
 └── RollbackRefused    nothing to go back to, or a version that may not be champion
@@ -26,6 +27,10 @@ class FetchFailed(TrainingError):
 
 class CohortTooSmall(TrainingError):
     """Too few rows or events to fit or evaluate an outcome."""
+
+
+class AdoptionRefused(TrainingError):
+    """Somebody else's model cannot be taken as it is."""
 
 
 class PromotionRefused(TrainingError):

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from models.registry import Run
 from models.risk.calibration import probability
+from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
 from monitoring.reference import reference_profile
-from training.card import build_card, card_markdown
+from training.card import Making, build_card, card_markdown
 from training.cohort import Cohort, group_values
 from training.errors import CohortTooSmall
 from training.evaluation import (
@@ -27,7 +28,7 @@ from training.evaluation import (
     evaluate_binary,
     evaluate_numeric,
 )
-from training.fit.fit_outcome import Fitted, fit_outcome
+from training.fit.fit_outcome import fit_outcome
 from training.publish import record, write_model_bundle
 
 Floats = NDArray[np.float64]
@@ -104,17 +105,56 @@ def prepare_outcome(
         patients=None if cohort.patients is None else cohort.patients[fitting],
         progress=lambda share: progress(share * 0.9),
     )
-    model, inputs = fitted.model, fitted.choice.inputs
-    X, features = X[:, inputs], [features[i] for i in inputs]
-    read = [columns[i] for i in inputs]
-    evaluation = evaluate(fitted, cohort, read, outcome, vocabulary, seed)
-    score, _ = model.explain(X)
+    inputs = fitted.choice.inputs
+    prepared = finish(
+        fitted.model, fitted.trees_text, Making(str(fitted.choice.candidate)), cohort,
+        [columns[i] for i in inputs], vocabulary, folder, seed=seed, fingerprint=fingerprint,
+    )  # fmt: skip
+    progress(0.1)
+    return prepared
+
+
+def finish(
+    model: RiskModel,
+    trees_text: str | None,
+    making: Making,
+    cohort: Cohort,
+    columns: Sequence[int],
+    vocabulary: Vocabulary,
+    folder: Path,
+    *,
+    seed: int,
+    fingerprint: str = "",
+) -> Prepared:
+    """Evaluate a finished model on held-out rows, describe it, and write and prove its bundle.
+
+    Parameters
+    ----------
+    trees_text : str or None
+        What `model.trees` was read from; None without trees.
+    columns : sequence of int
+        Columns of the cohort that the model reads, in its order.
+
+    Raises
+    ------
+    CohortTooSmall
+        When the held-out rows cannot carry the evaluation.
+    BundleRefused
+        When what was written does not prove itself.
+    """
+    outcome = model.outcome
+    fitting = np.flatnonzero(~cohort.held_out & ~np.isnan(cohort.labels[outcome]))
+    X = cohort.X[np.ix_(fitting, np.array(columns))]
+    features = [vocabulary.features[cohort.features[i]] for i in columns]
+    evaluation = evaluate(model, cohort, columns, outcome, vocabulary, seed)
+    score, _ = model.explain(model.vectors(X))
     predictions = probability(score) if model.kind == "binary" else score
-    card = build_card(model, fitted.choice.candidate, cohort, evaluation, len(fitting), vocabulary)
+    card = build_card(model, making, cohort, evaluation, len(fitting), vocabulary)
     bundle = folder / model.name
     write_model_bundle(
         bundle,
-        fitted,
+        model,
+        trees_text,
         X,
         reference_profile(X, features, predictions, model.kind),
         evaluation,
@@ -123,14 +163,14 @@ def prepare_outcome(
         vocabulary,
     )
     run = record(
-        fitted, evaluation, draw(model.name, evaluation), cohort.source.name, seed, fingerprint
-    )
-    progress(0.1)
-    return Prepared(model.name, str(fitted.choice.candidate), evaluation, bundle, run)
+        model, making, evaluation, draw(model.name, evaluation), cohort.source.name, seed,
+        fingerprint,
+    )  # fmt: skip
+    return Prepared(model.name, making.form, evaluation, bundle, run)
 
 
 def evaluate(
-    fitted: Fitted,
+    model: RiskModel,
     cohort: Cohort,
     columns: Sequence[int],
     outcome: str,
@@ -144,7 +184,6 @@ def evaluate(
     CohortTooSmall
         When the held-out rows cannot carry the evaluation.
     """
-    model = fitted.model
     known = np.flatnonzero(cohort.held_out & ~np.isnan(cohort.labels[outcome]))
     X = model.vectors(cohort.X[np.ix_(known, np.array(columns))])
     answered = model.answers(X)

@@ -16,7 +16,7 @@ from models.registry import ANY, Run
 from models.risk.assessment import Answered
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
-from training.fit.fit_outcome import Fitted
+from training.card import Making
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +54,8 @@ def examples(model: RiskModel, X: Floats) -> list[dict[str, Any]]:
 
 def write_model_bundle(
     directory: Path,
-    fitted: Fitted,
+    model: RiskModel,
+    trees_text: str | None,
     X: Floats,
     reference: Mapping[str, Any],
     evaluation: Mapping[str, Any],
@@ -70,22 +71,23 @@ def write_model_bundle(
         When what was written does not prove itself.
     """
     files = {
-        "model.json": _json(fitted.model.to_document()),
-        "example.json": _json({"examples": examples(fitted.model, X)}),
+        "model.json": _json(model.to_document()),
+        "example.json": _json({"examples": examples(model, X)}),
         "reference.json": _json(reference),
         "evaluation.json": _json(evaluation),
         "card.json": _json(card),
         "card.md": card_text.encode(),
     }
-    if fitted.trees_text is not None:
-        files["trees.txt"] = fitted.trees_text.encode()
+    if trees_text is not None:
+        files["trees.txt"] = trees_text.encode()
     digest = write_bundle(directory, files)
-    prove(read_bundle(directory, digest), fitted.model.name, vocabulary)
+    prove(read_bundle(directory, digest), model.name, vocabulary)
     return digest
 
 
 def record(
-    fitted: Fitted,
+    model: RiskModel,
+    making: Making,
     evaluation: Mapping[str, Any],
     pictures: Mapping[str, bytes],
     source: str,
@@ -93,10 +95,9 @@ def record(
     fingerprint: str,
 ) -> Run:
     """What is registered beside the bundle: figures, pictures and lineage."""
-    model = fitted.model
     return Run(
         parameters={
-            "form": str(fitted.choice.candidate),
+            "form": making.form,
             "seed": str(seed),
             "source": source,
             "python": platform.python_version(),
@@ -108,6 +109,7 @@ def record(
             "training_data": model.training_data,
             "source": source,
             FINGERPRINT_TAG: fingerprint,
+            **making.tags,
         },
         pictures=pictures,
         columns={item.name: MLFLOW_TYPES[item.kind] for item in model.inputs},

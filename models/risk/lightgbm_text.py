@@ -1,13 +1,15 @@
 """LightGBM's text format read: splits and leaves of every tree, checked, nothing else believed.
 
 The format is what `Booster.save_model` writes. Only what is served is taken: one output, splits on
-numbers, sums of trees. Whatever else a text holds is refused with the reason.
+numbers and on sets of categories, sums of trees. Whatever else a text holds is refused with the
+reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,15 +18,26 @@ from models.errors import BundleRefused
 CATEGORICAL_BIT = 1
 DEFAULT_LEFT_BIT = 2
 MISSING_NONE, MISSING_ZERO = 0, 1
+WORD_BITS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """To the left goes what is at most the threshold, and what is missing if `missing_left`."""
+    """To the left goes what is at most the threshold, and what is missing if `missing_left`.
+
+    Attributes
+    ----------
+    categories : frozenset of int or None
+        When given, these codes go to the left instead, and nothing else does.
+    missing_learnt : bool
+        False where fitting had no missing value of the feature: LightGBM then reads it as 0.
+    """
 
     feature: int
     threshold: float
     missing_left: bool
+    categories: frozenset[int] | None = None
+    missing_learnt: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +69,8 @@ def read_trees(text: str) -> tuple[int, list[Tree]]:
     Raises
     ------
     BundleRefused
-        When the text is cut short, splits on native categories or on zero-as-missing, has several
-        classes, averages its trees, or is not a tree at all.
+        When the text is cut short, splits on zero-as-missing, has linear leaves or several classes,
+        averages its trees, or is not a tree at all.
     """
     header, blocks = _parse(text)
     if header.get("num_class", "1") != "1" or header.get("num_tree_per_iteration", "1") != "1":
@@ -92,13 +105,14 @@ def _tree(tree: Mapping[str, str], n_features: int) -> Tree:
             raise BundleRefused("trees: a tree's lists differ in length")
         if len(values) == 1:
             return Tree((), (Leaf(values[0], (), {}),))
-        if int(tree.get("num_cat", "0")) or tree.get("is_linear", "0") != "0":
-            raise BundleRefused("trees: native categories or linear leaves are not served")
+        if tree.get("is_linear", "0") != "0":
+            raise BundleRefused("trees: linear leaves are not served")
         features = [int(item) for item in tree["split_feature"].split()]
         thresholds, kinds = numbers("threshold"), [int(k) for k in tree["decision_type"].split()]
         left = [int(item) for item in tree["left_child"].split()]
         right = [int(item) for item in tree["right_child"].split()]
         leaf_count, node_count = numbers("leaf_count"), numbers("internal_count")
+        sets = _category_sets(tree) if int(tree.get("num_cat", "0")) else []
     except (KeyError, ValueError) as error:
         raise BundleRefused(f"trees: a tree is incomplete ({type(error).__name__})") from error
     n = len(features)
@@ -116,16 +130,39 @@ def _tree(tree: Mapping[str, str], n_features: int) -> Tree:
     children = [(child, parent) for parent in range(n) for child in (left[parent], right[parent])]
     if any(not (parent < child < n or -n - 1 <= child < 0) for child, parent in children):
         raise BundleRefused("trees: the nodes are not a tree")
-    splits = tuple(map(_split, features, thresholds, kinds))
+    splits = tuple(_split(*split, sets) for split in zip(features, thresholds, kinds, strict=True))
     return Tree(splits, tuple(_leaves(splits, values, left, right, leaf_count, node_count)))
 
 
-def _split(feature: int, threshold: float, kind: int) -> Split:
+def _category_sets(tree: Mapping[str, str]) -> list[frozenset[int]]:
+    """The sets of codes that splits send to the left: bits of 32-bit words, one run a set."""
+    ends = [int(item) for item in tree["cat_boundaries"].split()]
+    words = [int(item) for item in tree["cat_threshold"].split()]
+    if ends != sorted(ends) or ends[0] or ends[-1] != len(words) or max(words) >= 1 << WORD_BITS:
+        raise BundleRefused("trees: the sets of categories are not what the text says")
+    return [
+        frozenset(
+            WORD_BITS * i + bit
+            for i, word in enumerate(words[start:end])
+            for bit in range(WORD_BITS)
+            if word >> bit & 1
+        )
+        for start, end in pairwise(ends)
+    ]
+
+
+def _split(feature: int, threshold: float, kind: int, sets: Sequence[frozenset[int]]) -> Split:
     missing_type = (kind >> 2) & 3
-    if kind & CATEGORICAL_BIT or missing_type == MISSING_ZERO:
-        raise BundleRefused("trees: a split on categories or on zero-as-missing is not served")
-    if missing_type == MISSING_NONE:  # LightGBM reads a missing value as 0 here
-        return Split(feature, threshold, threshold >= 0.0)
+    if missing_type == MISSING_ZERO:
+        raise BundleRefused("trees: a split on zero-as-missing is not served")
+    learnt = missing_type != MISSING_NONE
+    if kind & CATEGORICAL_BIT:
+        if threshold not in range(len(sets)):
+            raise BundleRefused("trees: a split names a set of categories that is not there")
+        # What is missing, and what is in no set, goes to the right.
+        return Split(feature, threshold, False, sets[int(threshold)], learnt)
+    if not learnt:  # LightGBM reads a missing value as 0 here
+        return Split(feature, threshold, threshold >= 0.0, missing_learnt=False)
     return Split(feature, threshold, bool(kind & DEFAULT_LEFT_BIT))
 
 

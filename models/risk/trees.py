@@ -45,12 +45,42 @@ ROWS_A_CHUNK = 256
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """What is asked of one feature: lowest < x <= highest, or missing allowed."""
+    """What is asked of one feature: lowest < x <= highest, or missing allowed.
+
+    Attributes
+    ----------
+    only, never : frozenset of int
+        Of a category: the codes that pass, None for all; and those that do not.
+    """
 
     feature: int
     lowest: float
     highest: float
     missing: bool
+    only: frozenset[int] | None = None
+    never: frozenset[int] = frozenset()
+
+    @property
+    def limits(self) -> set[float]:
+        """Where one bin must end and the next begin, so that the test passes whole bins."""
+        codes = self.never | (self.only or frozenset())
+        around = {code + side for code in codes for side in (-0.5, 0.5)}
+        return ({self.lowest, self.highest} - {-np.inf, np.inf}) | around
+
+    def passes(self, thresholds: Floats) -> NDArray[np.bool_]:
+        """Which bins between thresholds pass, shape (n_thresholds + 1,)."""
+        bins = np.zeros(len(thresholds) + 1, dtype=np.bool_)
+        # Nothing lies above an infinite threshold: only a missing value goes that way.
+        if self.lowest < self.highest:
+            low = np.searchsorted(thresholds, self.lowest, side="right")
+            high = np.searchsorted(thresholds, self.highest, side="left")
+            bins[low : high + 1] = True
+        if self.only is not None:
+            named = np.zeros_like(bins)
+            named[np.searchsorted(thresholds, sorted(self.only))] = True
+            bins &= named
+        bins[np.searchsorted(thresholds, sorted(self.never))] = False
+        return bins
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +249,7 @@ class TreeEnsemble:
         limits: dict[int, set[float]] = defaultdict(set)
         for block in blocks:
             for test in block.tests:
-                limits[test.feature] |= {test.lowest, test.highest} - {-np.inf, np.inf}
+                limits[test.feature] |= test.limits
         own = [np.array(sorted(limits[feature]) or [np.inf]) for feature in self.used]
         counts = np.array([len(values) for values in own], dtype=np.intp)
         self._thresholds = np.concatenate(own) if own else np.zeros(0)
@@ -249,13 +279,9 @@ class TreeEnsemble:
             width = len(features) + 1
             for k, test in enumerate(block.tests):
                 own = position[test.feature]
-                thresholds, first = self._thresholds_of(own), self._first_row[own]
-                low = np.searchsorted(thresholds, test.lowest, side="right")
-                high = np.searchsorted(thresholds, test.highest, side="left")
                 step = np.uint16(width << k)
-                # Nothing lies above an infinite threshold: only a missing value goes that way.
-                if test.lowest < test.highest:
-                    self._starts[first + low : first + high + 1, number] += step
+                bins = np.flatnonzero(test.passes(self._thresholds_of(own)))
+                self._starts[self._first_row[own] + bins, number] += step
                 if test.missing:
                     self._starts[self._missing_row[own], number] += step
             entries += [(position[f], number, length + i) for i, f in enumerate(features)]
@@ -375,7 +401,7 @@ def _slices(lengths: Iterable[int]) -> list[slice]:
 def _blocks(tree: Tree) -> Iterator[_Block]:
     """A small tree as a whole; a large one leaf by leaf."""
     if len(tree.splits) <= MOST_SPLITS_TOGETHER:
-        tests = [_Test(s.feature, -np.inf, s.threshold, s.missing_left) for s in tree.splits]
+        tests = [_left(split) for split in tree.splits]
         yield _Block(tuple(tests), tree.leaves)
         return
     for leaf in tree.leaves:
@@ -384,14 +410,25 @@ def _blocks(tree: Tree) -> Iterator[_Block]:
         yield _Block(tuple(tests), (Leaf(leaf.value, path, leaf.covers),))
 
 
+def _left(split: Split) -> _Test:
+    """What a split asks of those that go left."""
+    highest = split.threshold if split.categories is None else np.inf
+    return _Test(split.feature, -np.inf, highest, split.missing_left, split.categories)
+
+
 def _merged(feature: int, leaf: Leaf, splits: Sequence[Split]) -> _Test:
     """All that a leaf's path asks of one feature."""
     own = [(splits[at], left) for at, left in leaf.path if splits[at].feature == feature]
+    numeric = [(split.threshold, left) for split, left in own if split.categories is None]
+    sets = [(split.categories, left) for split, left in own if split.categories is not None]
+    within = [codes for codes, left in sets if left]
     return _Test(
         feature,
-        lowest=max((split.threshold for split, left in own if not left), default=-np.inf),
-        highest=min((split.threshold for split, left in own if left), default=np.inf),
+        lowest=max((threshold for threshold, left in numeric if not left), default=-np.inf),
+        highest=min((threshold for threshold, left in numeric if left), default=np.inf),
         missing=all(split.missing_left == left for split, left in own),
+        only=frozenset.intersection(*within) if within else None,
+        never=frozenset().union(*(codes for codes, left in sets if not left)),
     )
 
 

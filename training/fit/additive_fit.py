@@ -57,7 +57,19 @@ def build_basis(X: Floats, features: Sequence[Feature]) -> Basis:
             columns += [(i, RAMP, float(a), float(b)) for a, b in pairwise(knots)]
         if np.isnan(X[:, i]).mean() >= LEARNABLE_MISSING:
             columns.append((i, MISSING, 0.0, 0.0))
-    table = np.array(columns, dtype=np.float64).reshape(-1, 4)
+    return basis_of(np.array(columns, dtype=np.float64).reshape(-1, 4), X)
+
+
+def basis_of(table: Floats, X: Floats) -> Basis:
+    """The columns that a table names, centred on rows.
+
+    Parameters
+    ----------
+    table : ndarray, shape (n_columns, 4)
+        Feature, kind, start and stop of every column.
+    X : ndarray, shape (n_samples, n_features)
+        Means of ramps and levels are over the rows that have the input, of indicators over all.
+    """
     basis = Basis(
         feature=table[:, 0].astype(np.intp),
         kind=table[:, 1].astype(np.intp),

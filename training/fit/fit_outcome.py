@@ -74,7 +74,7 @@ def fit_outcome(
     """
     known = ~np.isnan(y)
     X, y = X[known], y[known]
-    _refuse_small(y, outcome)
+    refuse_small(y, outcome)
     directed = outcome.directions_apply
     required = [i for i, feature in enumerate(features) if feature.name in point.required]
     choice = choose(
@@ -104,7 +104,7 @@ def fit_outcome(
     interval = (
         fit_group_interval(y, out_of_fold, calibration.slope**2 * choice.variance)
         if outcome.kind == "binary"
-        else fit_conformal_interval(y, out_of_fold, *_limits(outcome))
+        else fit_conformal_interval(y, out_of_fold, *limits_of(outcome))
     )
     names = [feature.name for feature in features]
     numeric = [i for i, feature in enumerate(features) if feature.kind == "number"]
@@ -138,7 +138,14 @@ def fit_outcome(
     return Fitted(model, trees_text, choice)
 
 
-def _refuse_small(y: Floats, outcome: Outcome) -> None:
+def refuse_small(y: Floats, outcome: Outcome) -> None:
+    """Refuse labels that cannot carry a fit.
+
+    Raises
+    ------
+    CohortTooSmall
+        With fewer than 20 events or non-events (binary), or fewer than 100 rows.
+    """
     if outcome.kind == "binary":
         events = int(y.sum())
         fewest = min(events, len(y) - events)
@@ -150,6 +157,7 @@ def _refuse_small(y: Floats, outcome: Outcome) -> None:
         raise CohortTooSmall(f"{outcome.name}: fewer than {5 * FEWEST_EVENTS} rows to fit on")
 
 
-def _limits(outcome: Outcome) -> tuple[float, float]:
+def limits_of(outcome: Outcome) -> tuple[float, float]:
+    """The smallest and the largest number that the outcome can be."""
     low, high = outcome.minimum, outcome.maximum
     return 0.0 if low is None else low, inf if high is None else high

@@ -159,7 +159,9 @@ def _write(
     inputs = fitted.choice.inputs
     X, features = X[:, inputs], [features[i] for i in inputs]
     reference = reference_profile(X, features, np.full(len(X), 0.5), "binary")
-    write_model_bundle(folder, fitted, X, reference, {}, {}, "", vocabulary)
+    write_model_bundle(
+        folder, fitted.model, fitted.trees_text, X, reference, {}, {}, "", vocabulary
+    )
     prove(read_bundle(folder), fitted.model.name, vocabulary)
 
 

@@ -69,8 +69,8 @@ def test_a_bundle_proves_itself_and_answers_as_the_fitted_model(
         X, [vocabulary.features[name] for name in FEATURES], np.full(len(X), 0.5), "binary"
     )
     digest = write_model_bundle(
-        tmp_path / "bundle", fitted, X, reference, {"rows": 1}, {"name": "card"}, "# card\n",
-        vocabulary,
+        tmp_path / "bundle", fitted.model, fitted.trees_text, X, reference, {"rows": 1},
+        {"name": "card"}, "# card\n", vocabulary,
     )  # fmt: skip
     model = prove(read_bundle(tmp_path / "bundle", digest), "icu-review.death_60d", vocabulary)
     ours, theirs = fitted.model.explain(X), model.explain(X)

@@ -330,9 +330,14 @@ def test_a_text_that_is_cut_short_is_refused(share, where):
         ("max_feature_idx=1\n", "", "names no features"),
         ("max_feature_idx=1\n", "max_feature_idx=one\n", "names no features"),
         ("label_index=0", "label_index=0\naverage_output", "averages its trees"),
-        ("num_cat=0", "num_cat=1", "native categories"),
+        ("num_cat=0", "num_cat=1", "a tree is incomplete"),
+        (
+            "num_cat=0",
+            "num_cat=1\ncat_boundaries=0 2\ncat_threshold=5",
+            "not what the text says",
+        ),
         ("is_linear=0", "is_linear=1", "linear leaves"),
-        ("decision_type=10 8", "decision_type=1 8", "split on categories"),
+        ("decision_type=10 8", "decision_type=1 8", "a set of categories that is not there"),
         ("decision_type=10 8", "decision_type=6 8", "zero-as-missing"),
         ("leaf_value=1 3 5", "", "a tree is incomplete"),
         ("leaf_value=1 3 5", "leaf_value=1 x 5", "a tree is incomplete"),
@@ -378,7 +383,6 @@ def trained(objective="binary", categories="auto", **parameters):
     [
         ({"objective": "multiclass"}, "several classes"),
         ({"zero_as_missing": True}, "zero-as-missing"),
-        ({"categories": [3], "max_cat_to_onehot": 1, "min_data_per_group": 1}, "categories"),
         ({"linear_tree": True}, "linear leaves"),
         ({"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.6}, "averages its trees"),
         ({"num_leaves": 256, "min_data_in_leaf": 1}, None),
@@ -391,6 +395,37 @@ def test_a_trained_forest_of_a_kind_that_is_not_served_is_refused(parameters, re
         return
     with pytest.raises(BundleRefused, match=reason):
         TreeEnsemble.from_lightgbm_text(trained(**parameters))
+
+
+@pytest.mark.parametrize(("seed", "leaves"), [(0, 4), (1, 8), (2, 31)])
+def test_splits_on_sets_of_categories_give_what_lightgbm_gives(seed: int, leaves: int):
+    """LightGBM's own TreeSHAP is the oracle; codes that fitting never saw, and gaps, among the rows."""
+    rng = np.random.default_rng(seed)
+    X = np.column_stack(
+        [rng.integers(0, 40, 900), rng.normal(size=900), rng.integers(0, 3, 900)]
+    ).astype(float)
+    X[rng.random(X.shape) < [0.1, 0.2, 0.0]] = np.nan
+    y = np.isin(X[:, 0] % 7, [1, 2, 5]) + 0.3 * np.nan_to_num(X[:, 1]) + (X[:, 2] == 1)
+    data = lightgbm.Dataset(X, y, categorical_feature=[0, 2])
+    booster = lightgbm.train(
+        {
+            "objective": "regression", "num_leaves": leaves, "verbosity": -1, "num_threads": 1,
+            "max_cat_to_onehot": 2, "min_data_per_group": 5, "cat_smooth": 1, "seed": seed,
+        },
+        data, 12,
+    )  # fmt: skip
+    text = booster.model_to_string()
+    assert "cat_threshold" in text
+    asked = X[:300].copy()
+    asked[rng.random(asked.shape) < 0.2] = np.nan
+    asked[:20, 0] = np.arange(60, 80)
+    trees = TreeEnsemble.from_lightgbm_text(text)
+    expected = booster.predict(asked, pred_contrib=True)
+    np.testing.assert_allclose(trees.contributions(asked), expected[:, :-1], rtol=0, atol=1e-9)
+    assert trees.base_value == pytest.approx(expected[0, -1], abs=1e-9)
+    for x in asked[:40]:
+        one = trees.contributions_of_one(x)
+        np.testing.assert_allclose(one, trees.contributions(x[None])[0], rtol=0, atol=1e-12)
 
 
 def chain(depth: int) -> str:
