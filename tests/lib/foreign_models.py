@@ -26,6 +26,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from models.risk.trees import TreeEnsemble
 from models.vocabulary import Feature
+from models.vocabulary.coarsening import coarsen
 from tests.lib.risk_models import FEATURES, synthetic_rows, vocabulary
 from training.adopt.converted import Converted
 from training.adopt.front import frame_of
@@ -46,9 +47,13 @@ def features() -> tuple[Feature, ...]:
 
 
 def encoded_rows(seed: int, n: int, *, gaps: float = 0.0) -> np.ndarray:
-    """Patients as the engine reads them; `gaps` blanks that share of all values."""
+    """Patients as the engine reads them, plausible and coarsened; `gaps` blanks that share of all."""
     rng = np.random.default_rng(seed)
     X = synthetic_rows(rng, n)[0][:, AT]
+    for i, feature in enumerate(features()):
+        if feature.plausible is not None:
+            own = np.clip(X[:, i], *feature.plausible)
+            X[:, i] = [coarsen(feature, float(x)) for x in own]
     X[rng.random(X.shape) < gaps] = np.nan
     return X
 

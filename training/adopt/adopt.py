@@ -155,9 +155,9 @@ def _reader(
     flavors = foreign.flavors
     if "lightgbm" in flavors:
         name, reader = str(flavors["lightgbm"].get("data", "")), convert_lightgbm
-        if name.endswith(".pkl"):
+        if Path(name).suffix != ".lgb":
             raise AdoptionRefused(
-                "its file is a pickle, and unpickling runs what the file says; log the booster "
+                f"its file is `{name}`, a pickle or a wrapper, which is not opened; log the booster "
                 "(`LGBMClassifier.booster_`), which MLflow writes as text"
             )
     elif "sklearn" in flavors:

@@ -6,8 +6,8 @@ from models.registry import ForeignModel
 from models.vocabulary import BranchPoint, Feature, Outcome, Vocabulary
 from training.errors import AdoptionRefused
 
-NUMBERS = {"double", "float", "integer", "long"}
-TYPES = {"number": NUMBERS, "flag": NUMBERS | {"boolean"}, "category": {"string"}}
+NUMBERS = {"double", "float", "integer", "long", "Any"}
+TYPES = {"number": NUMBERS, "flag": NUMBERS | {"boolean"}, "category": {"string", "Any"}}
 
 
 def place_of(

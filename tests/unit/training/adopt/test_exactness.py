@@ -33,7 +33,7 @@ def converted(name: str) -> Converted:
     return convert_estimator(foreign.fitted(name), foreign.features())
 
 
-def asked_rows(found: Converted, gaps: float = 0.25) -> np.ndarray:
+def asked_rows(found: Converted, gaps: float = 0.15) -> np.ndarray:
     """Patients with gaps wherever the model may lack a value."""
     X = foreign.encoded_rows(7, N_ROWS, gaps=gaps)
     return np.array([row for row in answerable(found, X, tuple(found.needed))
