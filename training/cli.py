@@ -48,20 +48,18 @@ from training.commands.options import (
 )
 from training.commands.promotion import gate_table, history, promote, rollback, sealing_keys
 from training.commands.signal import signal
+from training.commands.travel import inspect_pack, pack, unpack
 from training.errors import CohortTooSmall, SourceInvalid, TrainingError
 from training.export import (
     OWN_RULES,
     export_rows,
-    fingerprint,
-    key_line,
     load_rules,
     origin_of,
-    public_key,
     refuse_taken,
     rows_of,
-    signing_keyring,
     write_export,
 )
+from training.signing import fingerprint, key_line, public_key, signing_keyring
 from training.sources.fetch import fetch as fetch_cohort
 from training.sources.pathway_source import TRUE_RISK, load_declared
 from training.sources.source import every_source_name, load_source
@@ -77,8 +75,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (adopt, signal, promote, rollback, history):
-    app.command()(command)
+for command in (adopt, signal, promote, rollback, history, pack, unpack, inspect_pack):
+    app.command(command.__name__.replace("_", "-"))(command)
 
 
 def main() -> None:
@@ -366,7 +364,7 @@ def export(
 
 @app.command()
 def exporter(var: Var = DEFAULT_VAR, keys: Keys = None, as_json: AsJson = False) -> None:
-    """Print this installation's public export key, for another site's trusted-exporters folder."""
+    """Print the public key that signs what leaves, for another site's trusted-… folder."""
     public = public_key(signing_keyring(keys or var / FILE_NAME).newest(EXPORT))
     if as_json:
         print(json.dumps({"public_key": public.hex(), "fingerprint": fingerprint(public)}))

@@ -20,7 +20,8 @@ ROOT = Path(__file__).parent.parent
 # gate changes no model.
 CODE = ("models", "training")
 APART = (
-    "training/adopt", "training/export", "training/pathway", "training/signal", "training/commands",
+    "training/adopt", "training/export", "training/pathway", "training/signal", "training/signing",
+    "training/travel", "training/commands",
     "training/cli.py", "training/workers.py", "training/gate/", "training/promot",
     "training/alias_moves.py", "models/gate_record.py",
 )  # fmt: skip

@@ -6,7 +6,7 @@ import json
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from models.registry import ANY, Run
 from models.risk.assessment import Answered
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
-from training.card import Making
+
+if TYPE_CHECKING:  # a pack needs what is registered, and none of the fitting
+    from training.card import Making
 
 Floats = NDArray[np.float64]
 
@@ -102,7 +104,7 @@ def record(
             "source": source,
             "python": platform.python_version(),
         },
-        metrics=dict(_figures(evaluation)),
+        metrics=dict(figures(evaluation)),
         tags={
             "branch_point": model.branch_point,
             "outcome": model.outcome,
@@ -116,17 +118,23 @@ def record(
     )
 
 
-def _figures(evaluation: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:
-    """Flatten the headline figures; curves, tables and subgroups stay in evaluation.json."""
-    figures: list[tuple[str, float]] = []
+def figures(evaluation: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    """Flatten the headline figures; curves, tables and subgroups stay in evaluation.json.
+
+    Examples
+    --------
+    >>> figures({"kind": "binary", "auroc": {"value": 0.8}, "curve": []})
+    [('auroc.value', 0.8)]
+    """
+    found: list[tuple[str, float]] = []
     for name, value in evaluation.items():
         if isinstance(value, bool) or name in APART:
             continue
         if isinstance(value, int | float):
-            figures.append((f"{prefix}{name}", float(value)))
+            found.append((f"{prefix}{name}", float(value)))
         elif isinstance(value, Mapping):
-            figures += _figures(value, f"{prefix}{name}.")
-    return figures
+            found += figures(value, f"{prefix}{name}.")
+    return found
 
 
 def _json(document: Mapping[str, Any]) -> bytes:

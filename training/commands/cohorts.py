@@ -11,7 +11,8 @@ from monitoring.keyring import FILE_NAME
 from training.cohort import Readable
 from training.commands.options import progress
 from training.errors import SourceInvalid
-from training.export import admit, trusted_keys
+from training.export import admit
+from training.signing import trusted_keys
 from training.sources.fetch import fetch
 from training.sources.pathway_source import PathwaySource, load_declared
 from training.sources.simulated import simulated

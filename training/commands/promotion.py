@@ -28,7 +28,7 @@ from training.commands.options import (
     tell,
 )
 from training.errors import PromotionRefused, SourceInvalid
-from training.export import signing_keyring
+from training.signing import signing_keyring
 from training.promotion import Decision
 
 if TYPE_CHECKING:

@@ -9,13 +9,11 @@ admission   what training may read
 """
 
 from training.export.admission import admit
-from training.export.errors import ExportRefused, ManifestRefused
+from training.export.errors import ExportRefused
 from training.export.export import Export, export_rows
 from training.export.folder import Written, refuse_taken, write_export
-from training.export.manifest import fingerprint, public_key
 from training.export.rows import ExportRow, Origin, origin_of, rows_of
 from training.export.rules import OWN_RULES, Rules, load_rules
-from training.export.trust import key_line, signing_keyring, trusted_keys
 from training.export.verify import verify
 
 __all__ = [
@@ -23,21 +21,15 @@ __all__ = [
     "Export",
     "ExportRefused",
     "ExportRow",
-    "ManifestRefused",
     "Origin",
     "Rules",
     "Written",
     "admit",
     "export_rows",
-    "fingerprint",
-    "key_line",
     "load_rules",
     "origin_of",
-    "public_key",
     "refuse_taken",
     "rows_of",
-    "signing_keyring",
-    "trusted_keys",
     "verify",
     "write_export",
 ]

@@ -10,9 +10,9 @@ from models.errors import ContentInvalid
 from models.vocabulary import Vocabulary
 from models.vocabulary.content import Row
 from training.cohort import Readable
-from training.export.errors import ManifestRefused
 from training.export.manifest import MANIFEST, ROWS, SOURCE
 from training.export.verify import CheckedFile, verify
+from training.signing import ManifestRefused
 from training.sources.source import Source, load_source, parse_source, source_names
 
 

@@ -1,8 +1,9 @@
 """What can go wrong with an export.
 
 TrainingError
-├── ExportRefused     the rows cannot leave: a rule does not hold, or the folder is taken
-└── ManifestRefused   a data set is not what its manifest says, or nobody trusted signed it
+└── ExportRefused     the rows cannot leave: a rule does not hold, or the folder is taken
+
+What is read back and does not verify is a `training.signing.ManifestRefused`.
 
 No message holds a patient's value: it names the file, the feature or the rule.
 """
@@ -14,7 +15,3 @@ from training.errors import TrainingError
 
 class ExportRefused(TrainingError):
     """The rows cannot leave."""
-
-
-class ManifestRefused(TrainingError):
-    """A data set does not match its manifest, or no trusted exporter signed it."""

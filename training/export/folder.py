@@ -23,23 +23,13 @@ from monitoring.keyring import Key
 from training.export.attacks import Attack, attack
 from training.export.errors import ExportRefused
 from training.export.export import Export
-from training.export.manifest import (
-    FILES,
-    MANIFEST,
-    REPORT,
-    ROWS,
-    SOURCE,
-    canonical,
-    fingerprint,
-    public_key,
-    sha256,
-    sign,
-)
+from training.export.manifest import FILES, MANIFEST, REPORT, ROWS, SOURCE
 from training.export.report import report
 from training.export.rules import Rules
 from training.export.source_file import source_file
 from training.export.suppression import suppress
 from training.export.verify import verify
+from training.signing import canonical, fingerprint, public_key, sha256, sign
 
 PRODUCT = "complication-risk"
 

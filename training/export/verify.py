@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import io
-import json
 import stat
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.export.errors import ManifestRefused
-from training.export.manifest import (
-    FILES,
-    FORMAT,
-    MANIFEST,
-    fingerprint,
-    is_signed,
-    sha256,
-    written,
-)
+from training.export.manifest import FILES, MANIFEST
+from training.signing import ManifestRefused, hold_signature, read_manifest, sha256
+from training.signing.manifest import LARGEST_MANIFEST_BYTES
 
-LARGEST_MANIFEST_BYTES = 4 * 1024 * 1024
+TO_TRUST = (
+    "put the exporter's public key into trusted-exporters, or give it with --trusted-exporter"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +63,8 @@ def verify(folder: Path, trusted: Collection[bytes]) -> DataSet:
     found = _names(folder)
     if MANIFEST not in found:
         raise ManifestRefused(f"{folder} has no {MANIFEST}; ask the exporter for the whole folder")
-    document = _document(_read(folder, MANIFEST, LARGEST_MANIFEST_BYTES))
-    _hold_signature(document, trusted)
+    document = read_manifest(_read(folder, MANIFEST, LARGEST_MANIFEST_BYTES), MANIFEST, "an export")
+    hold_signature(document, trusted, MANIFEST, TO_TRUST)
     declared = document["files"]
     if set(declared) != set(FILES):
         raise ManifestRefused(f"{MANIFEST} must name exactly {', '.join(FILES)}")
@@ -108,61 +102,3 @@ def _read(folder: Path, name: str, largest: int) -> bytes:
             return stream.read(largest + 1)
     except OSError as error:
         raise ManifestRefused(f"{folder / name} cannot be read: {error.strerror}") from None
-
-
-def _document(content: bytes) -> dict[str, Any]:
-    if len(content) > LARGEST_MANIFEST_BYTES:
-        raise ManifestRefused(f"{MANIFEST} is too long to be one")
-    try:
-        document = json.loads(content, object_pairs_hook=_each_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise ManifestRefused(f"{MANIFEST} is not JSON, or has a key twice") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ManifestRefused(f"{MANIFEST} is not an export's of format {FORMAT}")
-    try:
-        in_form = written(document) == content
-    except ValueError:
-        in_form = False
-    if not in_form:  # spaces are not signed, and yet no byte of what was handed over may change
-        raise ManifestRefused(f"{MANIFEST} is not in the form in which it was signed; not used")
-    files, signer = document.get("files"), document.get("signed_by")
-    if not isinstance(signer, dict) or not isinstance(signer.get("public_key"), str):
-        raise ManifestRefused(f"{MANIFEST} does not say who signed it")
-    if not isinstance(files, dict) or not all(_is_entry(entry) for entry in files.values()):
-        raise ManifestRefused(f"{MANIFEST} does not say which files were signed")
-    return document
-
-
-def _is_entry(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and type(entry.get("bytes")) is int
-        and entry["bytes"] >= 0
-        and isinstance(entry.get("sha256"), str)
-    )
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError
-    return document
-
-
-def _no_constant(_: str) -> None:
-    raise ValueError
-
-
-def _hold_signature(document: Mapping[str, Any], trusted: Collection[bytes]) -> None:
-    try:
-        public = bytes.fromhex(document["signed_by"]["public_key"])
-    except ValueError:
-        raise ManifestRefused(f"{MANIFEST} does not say who signed it") from None
-    # The key that the manifest names is only a name until it is found among the trusted ones.
-    if public not in trusted:
-        raise ManifestRefused(
-            f"{MANIFEST} was signed by {fingerprint(public)}, whom nobody here trusts; put the "
-            "exporter's public key into trusted-exporters, or give it with --trusted-exporter"
-        )
-    if not is_signed(document, public):
-        raise ManifestRefused(f"{MANIFEST} was changed after it was signed; not used")

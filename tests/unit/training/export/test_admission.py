@@ -9,9 +9,10 @@ import pytest
 
 from monitoring.keyring import Key
 from training.errors import SourceInvalid
-from training.export import ManifestRefused, admit, public_key
+from training.export import admit
 from training.export.manifest import MANIFEST, ROWS, SOURCE
 from training.export.verify import CheckedFile
+from training.signing import ManifestRefused, public_key
 
 
 def never():

@@ -12,8 +12,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monitoring.keyring import EXPORT, Key, load_keyring, rotate
-from training.export import ManifestRefused, key_line, public_key, trusted_keys, verify
-from training.export.manifest import FILES, MANIFEST, ROWS, SOURCE, canonical, fingerprint, sign
+from training.export import verify
+from training.export.manifest import FILES, MANIFEST, ROWS, SOURCE
+from training.signing import (
+    ManifestRefused,
+    canonical,
+    fingerprint,
+    key_line,
+    public_key,
+    sign,
+    trusted_keys,
+)
 
 STRANGER = Key(EXPORT, 1, bytes(range(32)))
 

@@ -1,7 +1,8 @@
-"""Whose exports are trained on: this installation's own, and those whose public key was put in place.
+"""Whose signatures count: this installation's own, and those whose public key was put in place.
 
-A key file holds one line, as `risk-train exporter` prints it: `ed25519`, 64 hexadecimal digits and,
-if wanted, words about whose it is.
+To train on somebody's rows and to take over somebody's models are two decisions, so each has a folder
+of its own in the state folder. A key file holds one line, as `risk-train exporter` prints it:
+`ed25519`, 64 hexadecimal digits and, if wanted, words about whose it is.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monitoring.keyring import EXPORT, VARIABLE, Keyring, KeysInvalid, load_keyring
-from training.export.errors import ExportRefused, ManifestRefused
-from training.export.manifest import public_key
+from training.signing.errors import ManifestRefused, SigningRefused
+from training.signing.manifest import public_key
 
-TRUSTED_FOLDER = "trusted-exporters"
+EXPORTERS, MODEL_MAKERS = "trusted-exporters", "trusted-model-makers"
 KEY_LINE = re.compile(r"ed25519 ([0-9a-f]{64})(?: [^\n]*)?\n?")
 LONGEST_KEY_FILE = 4096
 
 
 def key_line(public: bytes, owner: str = "") -> str:
-    """Write a public key as a trusted exporter's file holds it.
+    """Write a public key as a key file holds it.
 
     Examples
     --------
@@ -32,30 +33,34 @@ def key_line(public: bytes, owner: str = "") -> str:
 
 
 def signing_keyring(path: Path) -> Keyring:
-    """The keyring that signs exports, made when it is not there.
+    """The keyring that signs what leaves, made when it is not there.
 
     Raises
     ------
-    ExportRefused
+    SigningRefused
         When the keys cannot be used.
     """
     try:
         return load_keyring(path, create=True)
     except (KeysInvalid, OSError) as error:
-        raise ExportRefused(f"the keys that sign exports cannot be used: {error}") from None
+        raise SigningRefused(f"the keys that sign what leaves cannot be used: {error}") from None
 
 
-def trusted_keys(keys_file: Path, var: Path, key_files: Sequence[Path] = ()) -> frozenset[bytes]:
-    """Every public key whose exports are trained on.
+def trusted_keys(
+    keys_file: Path, var: Path, key_files: Sequence[Path] = (), *, folder: str = EXPORTERS
+) -> frozenset[bytes]:
+    """Every public key whose signature counts.
 
     Parameters
     ----------
     keys_file : Path
         This installation's keyring; every version of its export key counts.
     var : Path
-        Its `trusted-exporters/*.pub` count.
+        The `*.pub` of a folder in it count.
     key_files : sequence of Path
         Further key files.
+    folder : str
+        `EXPORTERS` for rows to train on, `MODEL_MAKERS` for models to take over.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def trusted_keys(keys_file: Path, var: Path, key_files: Sequence[Path] = ()) -> 
         # No keyring, nothing of our own to trust; a broken one must be told.
         if keys_file.exists() or VARIABLE in os.environ:
             raise ManifestRefused(f"the keys cannot be used: {error}") from None
-    for file in [*key_files, *sorted((var / TRUSTED_FOLDER).glob("*.pub"))]:
+    for file in [*key_files, *sorted((var / folder).glob("*.pub"))]:
         trusted.add(_read(file))
     return frozenset(trusted)
 
