@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import EXPLAINED, Problem, StartRefused
 from app.fhir import FHIR_JSON, problem_outcome
+from models.card import STYLE_SHA256
 
 log = structlog.get_logger()
 
@@ -21,7 +22,8 @@ SECURITY_HEADERS = {
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "content-security-policy": "default-src 'none'; "
+    f"style-src 'self' 'sha256-{STYLE_SHA256}'; img-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 }
 

@@ -119,6 +119,27 @@ class Standing:
         shown = {key: content[key] for key in SHOWN}
         return {**shown, "failed": list(self.record.failed), "doubt": self.doubt}
 
+    def said(self) -> dict[str, str]:
+        """As a card shows it, label -> words: it was decided after the bundle was closed.
+
+        Examples
+        --------
+        >>> UNJUDGED.said()
+        {'Promotion gate': 'Not gated: no decision of the gate is recorded for it'}
+        """
+        words = {} if self.doubt is None else {"Promotion gate": f"Not gated: {self.doubt}"}
+        if self.record is None:
+            return words
+        when = f"by {self.record.decided_by} at {self.record.decided_at}"
+        if self.record.verdict != OVERRIDDEN:
+            told = words.get("Promotion gate", self.record.verdict.capitalize())
+            return {"Promotion gate": f"{told}, decided {when}"}
+        return {
+            "Promotion gate": f"Promoted against the gate {when}",
+            "Because": self.record.reason or "no reason was recorded",
+            "Rules that did not hold": ", ".join(self.record.failed),
+        }
+
 
 SERVE_ALL = GatePolicy()
 UNJUDGED = Standing()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
+from models.card import source_attributes
+from models.card.said import SIMULATED
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
 from training.cohort import Cohort
+from training.lineage import LIBRARIES, code_digest
 
-SIMULATED = (
-    "Trained on simulated patients: it exercises the machinery and proves nothing about real ones."
-)
+PRODUCT = "complication-risk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +48,31 @@ def build_card(
     evaluation: Mapping[str, Any],
     fitted_rows: int,
     vocabulary: Vocabulary,
+    *,
+    seed: int,
+    fingerprint: str = "",
 ) -> dict[str, Any]:
-    """Gather the card's content; every figure comes from the evaluation or the model itself."""
+    """Gather the card's content; every figure comes from the evaluation or the model itself.
+
+    Parameters
+    ----------
+    seed, fingerprint
+        Of the fit (`training.lineage`): with the same ones it would only be made again.
+    """
     point = vocabulary.branch_points[model.branch_point]
     outcome = vocabulary.outcomes[model.outcome]
     source = cohort.source
-    return {
+    card = {
         "name": model.name,
         "outcome": outcome.label_en,
         "definition": outcome.definition,
         "competing_event": outcome.competing,
         "horizon_days": outcome.horizon_days,
         "branch_point": point.title_en,
+        "question": point.question_en,
         "intended_purpose": point.intended_purpose,
+        "intended_users": point.who,
+        "regulatory_note": point.regulatory_note,
         "decision_support_only": True,
         "must_not_be_used_for": [
             "deciding or ordering anything by itself",
@@ -95,8 +110,21 @@ def build_card(
             "farther from the fitting patients than all but one in a thousand of those were",
         ],
         "limits": [*_limits(cohort), *making.limits],
+        "lineage": {
+            "source": source.name,
+            "seed": str(seed),
+            "fingerprint": fingerprint or None,
+            "code": code_digest(),
+            "made_with": {
+                PRODUCT: version(PRODUCT),
+                "python": platform.python_version(),
+                **{name: version(name) for name in LIBRARIES},
+            },
+        },
         "evaluation": evaluation,
     }
+    answers = {one.id: one.answer for one in source_attributes(card)}
+    return card | {"source_attributes": answers}
 
 
 def _limits(cohort: Cohort) -> list[str]:

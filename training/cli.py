@@ -23,6 +23,7 @@ from models.vocabulary import load_vocabulary
 from monitoring.keyring import EXPORT, FILE_NAME
 from training.cohort import read_rows
 from training.commands.adopt import adopt
+from training.commands.card import card
 from training.commands.cohorts import (
     admitted,
     file_of,
@@ -75,7 +76,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (adopt, signal, promote, rollback, history, pack, unpack, inspect_pack):
+for command in (adopt, card, signal, promote, rollback, history, pack, unpack, inspect_pack):
     app.command(command.__name__.replace("_", "-"))(command)
 
 

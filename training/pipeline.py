@@ -149,7 +149,10 @@ def finish(
     evaluation = evaluate(model, cohort, columns, outcome, vocabulary, seed)
     score, _ = model.explain(model.vectors(X))
     predictions = probability(score) if model.kind == "binary" else score
-    card = build_card(model, making, cohort, evaluation, len(fitting), vocabulary)
+    card = build_card(
+        model, making, cohort, evaluation, len(fitting), vocabulary,
+        seed=seed, fingerprint=fingerprint,
+    )  # fmt: skip
     bundle = folder / model.name
     write_model_bundle(
         bundle,

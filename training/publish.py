@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 # Of everything that went into a version; the same again need not be trained again.
 FINGERPRINT_TAG = "training_fingerprint"
 # Tables of an evaluation, which are no headline figures.
-APART = ("curve", "deciles", "net_benefit", "subgroups", "thresholds")
+APART = ("curve", "deciles", "roc", "net_benefit", "subgroups", "thresholds")
 # A flag may be anything: where a column is boolean, `mlflow models serve` makes true of what is missing.
 MLFLOW_TYPES = {"number": "double", "category": "string", "flag": ANY}
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
-import markdown
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
@@ -14,10 +12,12 @@ from app.routers.admission import guarded
 from app.routers.state import as_json, state_of
 from app.schemas.documents import ModelDocument, ProblemDocument
 from app.serving.slot import ServedModel
-from models.gate_record import OVERRIDDEN
+from models.card import card_page, chai_card
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=guarded("read"))
 
+XML = "application/xml"
+FORMS = ("application/json", XML, "text/xml", "text/html")
 NOT_SERVED: dict[int | str, dict[str, Any]] = {404: {"model": ProblemDocument}}
 
 
@@ -60,51 +60,49 @@ async def read_model(name: str, request: Request) -> Response:
     summary="Read a model card",
     response_class=HTMLResponse,
     responses={
-        200: {"content": {"application/json": {"schema": {"type": "object"}}, "text/html": {}}},
+        200: {
+            "content": {
+                "application/json": {"schema": {"type": "object"}},
+                "application/xml": {},
+                "text/html": {},
+            }
+        },
         **NOT_SERVED,
     },
 )
 async def read_card(name: str, request: Request) -> Response:
-    """The model card: JSON when `Accept` asks for it, otherwise a page."""
+    """The model card: a page, JSON, or the applied model card of CHAI as XML, as `Accept` asks."""
     served = _served(name, request)
-    if _prefers_json(request.headers.get("accept", "")):
-        return as_json(dict(served.card) | {"gate": served.gate.document()})
-    body = markdown.markdown(served.card_markdown, extensions=["tables"]) + gate_section(served)
-    title = escape(served.model.name)
-    page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"></head>'
-        f"<body><main>{body}</main></body></html>"
-    )
-    return HTMLResponse(page)
+    match _preferred(request.headers.get("accept", "")):
+        case "application/json":
+            return as_json(dict(served.card) | {"gate": served.gate.document()})
+        case "application/xml" | "text/xml":
+            return Response(chai_card(served.card, served.reference), media_type=XML)
+    return HTMLResponse(card_page(served.card, _standing(served)))
 
 
-def gate_section(served: ServedModel) -> str:
-    """How the served version passed the gate, or that it did not, as HTML for the end of its card.
-
-    The bundle cannot say it: it was decided after the bundle was closed.
-    """
-    record, doubt = served.gate.record, served.gate.doubt
-    lines = [] if doubt is None else [f"<strong>Not gated</strong>: {escape(doubt)}."]
-    if record is not None:
-        when = f"by {escape(record.decided_by)} at {escape(record.decided_at)}"
-        if record.verdict == OVERRIDDEN:
-            lines += [
-                f"<strong>Promoted against the gate</strong> {when}, because: "
-                f"{escape(record.reason or '')}",
-                f"Rules that did not hold: {escape(', '.join(record.failed))}.",
-            ]
-        else:
-            lines.append(f"{escape(record.verdict.capitalize())}, decided {when}.")
-    return "<h2>Promotion gate</h2>" + "".join(f"<p>{line}</p>" for line in lines)
+def _standing(served: ServedModel) -> dict[str, str]:
+    named = served.reference
+    shown = {key.capitalize(): named[key] for key in ("version", "alias", "digest")}
+    return shown | served.gate.said()
 
 
-def _prefers_json(accept: str) -> bool:
-    """Whether JSON stands before HTML in an Accept header."""
-    order = [part.split(";")[0].strip().lower() for part in accept.split(",")]
-    for media_type in order:
-        if media_type == "application/json":
-            return True
-        if media_type == "text/html":
-            return False
-    return False
+def _preferred(accept: str) -> str:
+    """The first of the forms of a card that an Accept header names with the highest weight."""
+    weighed = []
+    for part in accept.split(","):
+        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if media_type in FORMS:
+            weighed.append((_weight(parameters), media_type))
+    best = max((weight for weight, _ in weighed), default=0.0)
+    return next((form for weight, form in weighed if weight == best and weight > 0), "text/html")
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -28,7 +28,6 @@ class ServedModel:
     alias: str
     digest: str
     card: Mapping[str, Any]
-    card_markdown: str
     evaluation: Mapping[str, Any]
     reference: dict[str, str] = field(init=False)
     """How an answer names the model that gave it; the same object in all of them."""
@@ -76,7 +75,6 @@ def load_served_model(
         alias=alias,
         digest=bundle.digest,
         card=MappingProxyType(card),
-        card_markdown=bundle.files["card.md"].decode("utf-8"),
         evaluation=MappingProxyType(bundle.document("evaluation.json")),
         gate=gate,
     )

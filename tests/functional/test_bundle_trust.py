@@ -287,7 +287,7 @@ UNSOUND: dict[str, tuple[Callable[[Stage], Files], str]] = {
     "a model nested without bottom": (
         lambda _: {"model.json": b'{"a":' * 100_000}, "model.json",
     ),
-    "a card that is not UTF-8": (lambda _: {"card.md": b"\xe5\xe4\xf6"}, "cannot be built"),
+    "a card that is not UTF-8": (lambda _: {"card.json": b"\xe5\xe4\xf6"}, "card.json is not JSON"),
     "a card without its cohort": (
         lambda s: {"card.json": _document(s.good, "card.json", cohort=None)}, "cohort",
     ),
@@ -363,7 +363,8 @@ def test_a_version_that_cannot_be_brought_hides_no_other(
 def test_a_good_version_then_serves_without_a_restart(
     stage: Stage, sent: dict[str, Any], tmp_path: Path
 ):
-    changed = {**stage.good, "card.md": stage.good["card.md"] + b"\nA second edition.\n"}
+    card = _document(stage.good, "card.json", definition="A second edition.")
+    changed = {**stage.good, "card.json": card}
     version, _ = stage.publish(changed, tmp_path / "bundle")
     failures, process = stage.failures(), stage.service.process.pid
     stage.registry.set_alias(NAME, CHAMPION, version)

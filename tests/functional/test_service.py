@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -25,6 +27,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from models.registry import location
 from models.vocabulary import Vocabulary
 from tests.lib.service import Service, environment, free_port, running_service, script
+from tests.lib.xsd import Schema
+
+CARD_SCHEMA = Path(__file__).parents[1] / "data" / "chai_model_card" / "schema.xsd"
 
 POINTS = {
     "surgery-decision", "preoperative-clinic", "trauma-alert", "trauma-bay-exit", "end-of-surgery",
@@ -150,12 +155,16 @@ def test_models_say_what_they_were_trained_on_and_how_they_did(client: httpx.Cli
         ("application/json", "application/json"),
         ("application/json, text/html;q=0.5", "application/json"),
         ("text/html", "text/html; charset=utf-8"),
+        ("application/json;q=0.5, text/html", "text/html; charset=utf-8"),
+        ("application/xml", "application/xml"),
+        ("text/xml, application/json;q=0.9", "application/xml"),
         ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
          "text/html; charset=utf-8"),
+        ("application/json;q=0, text/html;q=nonsense", "text/html; charset=utf-8"),
         ("*/*", "text/html; charset=utf-8"),
     ],
 )  # fmt: skip
-def test_a_card_is_json_or_a_page_as_accept_says(
+def test_a_card_is_json_xml_or_a_page_as_accept_says(
     client: httpx.Client, accept: str, media_type: str
 ):
     response = client.get("/v1/models/icu-review.death_180d/card", headers={"accept": accept})
@@ -163,9 +172,32 @@ def test_a_card_is_json_or_a_page_as_accept_says(
     assert response.headers["content-type"] == media_type
     if media_type == "application/json":
         assert response.json()["name"] == "icu-review.death_180d"
+    elif media_type == "application/xml":
+        Schema(CARD_SCHEMA).hold(response.content)
+        assert "<ReleaseStage>champion</ReleaseStage>" in response.text
     else:
         assert response.text.startswith("<!doctype html>")
         assert "<h1>" in response.text
+
+
+def test_the_style_of_a_card_is_allowed_and_no_other(client: httpx.Client):
+    response = client.get("/v1/models/icu-review.death_180d/card", headers={"accept": "text/html"})
+    [style] = re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = response.headers["content-security-policy"]
+    assert f"style-src 'self' 'sha256-{digest}';" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("outcome", ["death_180d", "length_of_stay_days"])
+def test_the_card_of_a_really_trained_model_has_its_pictures(client: httpx.Client, outcome: str):
+    page = client.get(f"/v1/models/icu-review.{outcome}/card").text
+    drawn = re.findall(r"<figcaption>([^.]+)\.", page)
+    binary = {"Calibration", "Decision curve", "AUROC by subgroup"}
+    assert set(drawn) >= (
+        binary if outcome == "death_180d" else {"Observed and predicted"}
+    )  # fmt: skip
+    assert "Not for: deciding or ordering anything by itself" in page
 
 
 class _Loaded(HTMLParser):

@@ -34,6 +34,7 @@ from training.evaluation.log_odds import clipped_log_odds
 from training.evaluation.net_benefit import decision_curves
 from training.evaluation.plain import plain
 from training.evaluation.resampling import Resampling
+from training.evaluation.roc_curve import roc_curve
 from training.evaluation.subgroups import binary_subgroups, numeric_subgroups
 
 Floats = NDArray[np.float64]
@@ -83,8 +84,9 @@ def evaluate_binary(
     -------
     dict
         JSON-serialisable: `kind`, `rows`, `events`, `non_events`, `prevalence`; `auroc`, `auprc`,
-        `brier`, `log_loss` (each `value`, `lower`, `upper`); `calibration`; `net_benefit`;
-        `decision` (gain at the thresholds); `interval` (`level`, `coverage`, `groups`, `group_size`, `mean_width`); `comparators`;
+        `brier`, `log_loss` (each `value`, `lower`, `upper`); `calibration`; `roc`; `net_benefit`;
+        `decision` (gain at the thresholds); `interval` (`level`, `coverage`, `groups`,
+        `group_size`, `mean_width`); `comparators`;
         `subgroups`; `bootstrap` (how intervals were made).
 
     Raises
@@ -119,6 +121,7 @@ def evaluate_binary(
             "prevalence": y.mean(),
             **resampling.estimate(binary_statistics(y, p), np.arange(n_rows)),
             "calibration": binary_calibration(y, p),
+            "roc": roc_curve(y, p),
             "net_benefit": decision_curves(y, p, shown(y, others)),
             "interval": {
                 "level": LEVEL,

@@ -8,19 +8,11 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from models.card.figures import LABELS
+
 FEWER = "fewer than 5"
 WITHHELD = "withheld"
 UNKNOWN = "-"
-LABELS = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "brier": "Brier score",
-    "log_loss": "Log loss",
-    "mae": "Mean absolute error",
-    "rmse": "Root mean squared error",
-    "r2": "R²",
-    "spearman": "Spearman correlation",
-}
 
 Line = tuple[str, str]
 Section = tuple[str, list[Line]]
