@@ -123,7 +123,8 @@ def build_card(
         },
         "evaluation": evaluation,
     }
-    answers = {one.id: one.answer for one in source_attributes(card)}
+    said = {"source_attributes": dict(source.stated)}
+    answers = {one.id: one.answer for one in source_attributes(card | said)}
     return card | {"source_attributes": answers}
 
 

@@ -85,7 +85,10 @@ def main() -> None:
     try:
         app()
     except (TrainingError, ModelsError) as error:
-        tell.print(f"risk-train: {error}", style="red", highlight=False, soft_wrap=True)
+        # The text can hold a name from somebody else's file: it is shown, never read as markup.
+        tell.print(
+            f"risk-train: {error}", style="red", highlight=False, soft_wrap=True, markup=False
+        )
         sys.exit(1)
 
 

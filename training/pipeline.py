@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.card import card_page
 from models.registry import Run
 from models.risk.calibration import probability
 from models.risk.risk_model import RiskModel
@@ -165,9 +166,9 @@ def finish(
         card_markdown(card),
         vocabulary,
     )
+    pictures = draw(model.name, evaluation) | {"card.html": card_page(card).encode()}
     run = record(
-        model, making, evaluation, draw(model.name, evaluation), cohort.source.name, seed,
-        fingerprint,
+        model, making, evaluation, pictures, cohort.source.name, seed, fingerprint
     )  # fmt: skip
     return Prepared(model.name, making.form, evaluation, bundle, run)
 

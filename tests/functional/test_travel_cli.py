@@ -10,8 +10,11 @@ import pytest
 
 from models.bundle import write_bundle
 from models.registry import CHAMPION, Registry, Run
+from monitoring.keyring import EXPORT, Key
 from tests.lib.risk_models import bundle_files, fitted
 from tests.lib.service import run_command
+from training.signing import sign
+from training.travel.archive import read_archive, write_archive
 
 NAME = "icu-review.death_180d"
 CARD = {"name": NAME, "cohort": {"title": "Made-up rows", "citation": "none", "licence": "CC0-1.0"}}
@@ -105,6 +108,37 @@ def test_what_cannot_be_packed_is_refused_in_one_line(halland: Path, packed: Pat
         done = run_command("risk-train", "pack", *arguments, var=halland, check=False)
         refused(done, word)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_strangers_words_are_shown_and_not_obeyed(packed: Path, tmp_path: Path):
+    """Markup and terminal orders in a manifest that anybody can sign, and in the name of a file."""
+    files = read_archive(packed.read_bytes())
+    manifest = json.loads(files.pop("pack.json"))
+    for part in ("signature", "signed_by", "format"):
+        del manifest[part]
+    manifest["packed_by"] = "[/bold]Halland[link=file:///x]\x1b[2J"
+    key = Key(EXPORT, 1, bytes(range(32)))
+    file = tmp_path / "evil.riskpack"
+    file.write_bytes(write_archive({"pack.json": sign(manifest, key), **files}))
+    shown = run_command("risk-train", "inspect-pack", str(file), var=tmp_path)
+    assert "[/bold]Halland[link=" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert "NO" in shown.stdout
+    file.write_bytes(write_archive({"abcdefghi.json": b""}).replace(b"abcdefghi", b"[/bold]\x1b["))
+    done = run_command("risk-train", "inspect-pack", str(file), var=tmp_path, check=False)
+    refused(done, "[/bold]")
+    assert "\x1b" not in done.stderr
+
+
+def test_a_card_is_printed_in_the_form_that_is_asked_for(halland: Path):
+    page = run_command("risk-train", "card", NAME, "--html", var=halland).stdout
+    assert page.startswith("<!doctype html>")
+    assert "Made-up rows" in page
+    plain = run_command("risk-train", "card", f"{NAME}/1", var=halland)
+    assert plain.stdout.startswith("# ")
+    assert "of 31 source attributes" in plain.stderr
+    both = run_command("risk-train", "card", NAME, "--html", "--xml", var=halland, check=False)
+    refused(both, "one of --html, --json and --xml")
 
 
 def test_unpack_promotes_nothing(halland: Path, packed: Path):

@@ -79,4 +79,4 @@ def _tell_unsaid(document: Mapping[str, Any]) -> None:
     name = text(document, "name") or "the model"
     tell.print(f"not stated of {name} ({len(unsaid)} of 31 source attributes):", style="yellow")
     for one in unsaid:
-        tell.print(f"  {one.place} {one.text}", highlight=False)
+        tell.print(f"  {one.place} {one.text}", highlight=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from models.errors import BundleRefused
 from models.registry import Registry
@@ -74,7 +75,7 @@ def pack(
         return
     tell.print(
         f"{out}: {version.name} version {version.version}, {len(made.content)} bytes, "
-        f"signed by {signer}", highlight=False, soft_wrap=True,
+        f"signed by {signer}", highlight=False, soft_wrap=True, markup=False,
     )  # fmt: skip
     if licence == NOT_STATED:
         tell.print("the model's licence is not stated; --licence says it", style="yellow")
@@ -127,7 +128,7 @@ def inspect_pack(
         return
     table = Table("what", "found", title=f"{file.name}, unchanged since it was signed")
     for label, value in _lines(document):
-        table.add_row(label, value)
+        table.add_row(Text(_printable(label)), Text(_printable(value)))
     Console().print(table)
 
 
@@ -178,6 +179,11 @@ def _lines(document: dict[str, Any]) -> list[tuple[str, str]]:
         (name, f"{entry['bytes']} bytes, sha256 {entry['sha256'][:12]}…")
         for name, entry in document["files"].items()
     ]
+
+
+def _printable(said: str) -> str:
+    """A stranger's words without what a terminal would take for an order."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in said)
 
 
 def _text(value: Any) -> str:

@@ -67,6 +67,7 @@ class PathwaySource:
     divisible_by: int
     simulation: Simulation | None
     plan: Plan
+    stated: Mapping[str, str]
     groups: Mapping[str, tuple[float, ...]]
     outcomes: Mapping[str, tuple[str, ...]]
 
@@ -129,6 +130,7 @@ class PathwaySource:
             patient_id=PATIENT,
             parquet=True,
             plan=self.plan,
+            stated=self.stated,
         )
 
 

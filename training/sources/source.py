@@ -8,6 +8,7 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
+from models.card import source_attributes
 from models.errors import ContentInvalid
 from models.vocabulary import Vocabulary
 from models.vocabulary.content import NUMBER, Key, Row, read_toml
@@ -24,6 +25,7 @@ HEAD_SCHEMA = {
     "divisible_by": Key(int, required=True),
     "group": Key(dict),
     "fit": Key(dict),
+    "stated": Key(dict),
 }
 SCHEMA = {
     **HEAD_SCHEMA,
@@ -222,6 +224,8 @@ class Source:
         Rows whose patient (or, without one, whose identifier) is divisible by it are held out.
     parquet : bool
         The file is a Parquet table in the dictionary's own terms, not a CSV file.
+    stated : mapping
+        Source attribute -> what only people know of a model made from this cohort, for its card.
     """
 
     name: str
@@ -241,6 +245,7 @@ class Source:
     patient_id: str | None = None
     parquet: bool = False
     plan: Plan = field(default_factory=Plan)
+    stated: Mapping[str, str] = field(default_factory=dict)
 
     def columns(self) -> set[str]:
         """Every column that the file must have."""
@@ -319,7 +324,15 @@ def read_head(row: Row, schema: Mapping[str, Key]) -> dict[str, Any]:
         **{key: values[key] for key in as_they_are},
         "groups": {name: tuple(limits) for name, limits in values.get("group", {}).items()},
         "plan": parse_plan(row.file, values.get("fit", {})),
+        "stated": _stated(row),
     }
+
+
+def _stated(file: Row) -> dict[str, str]:
+    """What only people know of the models made from a source, for their cards."""
+    row = Row(file.file, "stated", file.values.get("stated", {}))
+    row.check({attribute.id: Key(str) for attribute in source_attributes({})})
+    return dict(row.values)
 
 
 def parse_source(row: Row, vocabulary: Vocabulary) -> Source:

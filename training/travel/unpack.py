@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.bundle import Bundle, prove, read_bundle
+from models.card import card_page
 from models.registry import Registry, Run, Version
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
@@ -77,7 +78,7 @@ def _run(pack: Pack, bundle: Bundle, model: RiskModel) -> Run:
             "source": pack.said("lineage", "source"),
             **travel_tags(pack),
         },
-        pictures={},
+        pictures={"card.html": card_page(bundle.document("card.json")).encode()},
         columns={item.name: MLFLOW_TYPES[item.kind] for item in model.inputs},
     )
 
