@@ -49,7 +49,7 @@ def build_card(
     fitted_rows: int,
     vocabulary: Vocabulary,
     *,
-    seed: int,
+    seed: int | None = None,
     fingerprint: str = "",
 ) -> dict[str, Any]:
     """Gather the card's content; every figure comes from the evaluation or the model itself.
@@ -57,7 +57,8 @@ def build_card(
     Parameters
     ----------
     seed, fingerprint
-        Of the fit (`training.lineage`): with the same ones it would only be made again.
+        Of the fit (`training.lineage`): with the same ones it would only be made again. Left out
+        where a model was not fitted here.
     """
     point = vocabulary.branch_points[model.branch_point]
     outcome = vocabulary.outcomes[model.outcome]
@@ -112,7 +113,7 @@ def build_card(
         "limits": [*_limits(cohort), *making.limits],
         "lineage": {
             "source": source.name,
-            "seed": str(seed),
+            "seed": None if seed is None else str(seed),
             "fingerprint": fingerprint or None,
             "code": code_digest(),
             "made_with": {

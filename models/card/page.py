@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from models.card.figures import WITHHELD, Figure, estimate, headline, subgroups
-from models.card.pictures import pictures
+from models.card.pictures import Picture, pictures
 from models.card.said import NOT_STATED, SIMULATED, number, part, text, texts
 from models.card.source_attributes import REGULATION, source_attributes
 
@@ -131,7 +131,7 @@ def _figures(card: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Iterator
     for picture in pictures(evaluation):
         yield (
             f"<figure>{picture.svg}<figcaption>{escape(picture.title)}. {escape(picture.words)}"
-            "</figcaption></figure>"
+            f"</figcaption>{_numbers_of(picture)}</figure>"
         )
     groups = [
         (
@@ -162,6 +162,13 @@ def _figures(card: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Iterator
             ("other", "rows", "model's AUROC", "other's AUROC", "difference", "95 % interval"),
             others,
         )
+
+
+def _numbers_of(picture: Picture) -> str:
+    if not picture.rows:
+        return ""
+    table = _table(f"{picture.title}, in numbers", picture.headings, picture.rows)
+    return f"<details><summary>{escape(picture.title)}, in numbers</summary>{table}</details>"
 
 
 def _pair(own: Mapping[str, Any]) -> tuple[str | None, ...]:

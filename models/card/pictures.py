@@ -1,12 +1,12 @@
 """An evaluation as SVG: text, small, and without a drawing library.
 
-The same figures stand beside each picture in a table, so no picture is the only way to read something.
+Each picture brings what it draws as rows of numbers too, so no picture is the only way to read something.
 Lines differ in dashes and not in colour alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from math import ceil, floor, log10
@@ -29,11 +29,19 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawing with what it shows in words."""
+    """A drawing with what it shows, in words and in numbers.
+
+    Attributes
+    ----------
+    headings, rows
+        The numbers; no rows where another table of the page has them.
+    """
 
     title: str
     words: str
     svg: str = field(repr=False)
+    headings: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
 
 
 def pictures(evaluation: Mapping[str, Any]) -> list[Picture]:
@@ -60,7 +68,8 @@ def _calibration(evaluation: Mapping[str, Any]) -> Picture | None:
         "Predicted risk against the observed share of patients. Line: flexible curve with its 95% "
         "band; dots: tenths of the patients with 95% intervals; dashed: perfect agreement."
     )
-    return plot.picture("Calibration", words)
+    headings = ("predicted", "observed", "95 % interval")
+    return plot.picture("Calibration", words, headings, _tenths(tenths, "observed"))
 
 
 def _roc(evaluation: Mapping[str, Any]) -> Picture | None:
@@ -75,7 +84,9 @@ def _roc(evaluation: Mapping[str, Any]) -> Picture | None:
     words = "Sensitivity against the false positive rate, threshold by threshold" + (
         "." if area is None else f"; the area below is {area:.3f}."
     )
-    return plot.picture("ROC curve", f"{words} Dashed: a coin.")
+    rows = [_three(a, b) for a, b in zip(wrong, right, strict=True)]
+    headings = ("false positive rate", "sensitivity")
+    return plot.picture("ROC curve", f"{words} Dashed: a coin.", headings, rows)
 
 
 def _decision_curve(evaluation: Mapping[str, Any]) -> Picture | None:
@@ -102,7 +113,9 @@ def _decision_curve(evaluation: Mapping[str, Any]) -> Picture | None:
         "Net benefit of acting on this model, on everybody and on nobody, at each threshold at which "
         "the action would be reasonable; higher is better."
     )
-    return plot.picture("Decision curve", words)
+    rows = [_three(*row) for row in zip(at, model, everybody, strict=True)]
+    headings = ("threshold", "this model", "everybody")
+    return plot.picture("Decision curve", words, headings, rows)
 
 
 def _deciles(evaluation: Mapping[str, Any]) -> Picture | None:
@@ -122,7 +135,8 @@ def _deciles(evaluation: Mapping[str, Any]) -> Picture | None:
         "Mean observed against mean predicted value, by tenths of the patients, with 95% intervals, "
         "in the outcome's own unit. Dashed: perfect agreement."
     )
-    return plot.picture("Observed and predicted", words)
+    headings = ("predicted", "observed", "95 % interval")
+    return plot.picture("Observed and predicted", words, headings, _tenths(groups, "mean_observed"))
 
 
 def _forest(evaluation: Mapping[str, Any]) -> Picture | None:
@@ -212,7 +226,9 @@ class _Plot:
                 f'stroke="{INK}"/>'
             )
 
-    def picture(self, title: str, words: str) -> Picture:
+    def picture(
+        self, title: str, words: str, headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]
+    ) -> Picture:
         height = TOP + SIZE + BOTTOM
         legend = []
         for i, (name, colour, dashes) in enumerate(self._named):
@@ -226,9 +242,8 @@ class _Plot:
         # What lies outside the axes, as a net benefit far below zero does, is cut off by this.
         frame = f'<svg x="{LEFT}" y="{TOP}" width="{SIZE}" height="{SIZE}">'
         inner = [frame, *self._drawn, "</svg>"]
-        return Picture(
-            title, words, _svg(title, words, LEFT + SIZE + RIGHT, whole, [*self._axes(), *inner, *legend])
-        )  # fmt: skip
+        drawing = _svg(title, words, LEFT + SIZE + RIGHT, whole, [*self._axes(), *inner, *legend])
+        return Picture(title, words, drawing, headings, tuple(rows))
 
     def _axes(self) -> list[str]:
         drawn = []
@@ -260,6 +275,19 @@ class _Plot:
         x = (point[0] - left) / ((right - left) or 1.0) * SIZE
         y = SIZE - (point[1] - low) / ((high - low) or 1.0) * SIZE
         return x, y
+
+
+def _tenths(groups: Iterable[Mapping[str, Any]], observed: str) -> Iterator[tuple[str, ...]]:
+    for group in groups:
+        names = ("mean_predicted", observed, "lower", "upper")
+        told = [value for name in names if (value := number(group, name)) is not None]
+        if len(told) == len(names):
+            predicted, seen, lower, upper = _three(*told)
+            yield predicted, seen, f"{lower} to {upper}"
+
+
+def _three(*values: float) -> tuple[str, ...]:
+    return tuple(f"{value:.3f}" for value in values)
 
 
 def _points(groups: Iterable[Mapping[str, Any]], x: str, y: str) -> list[Point]:

@@ -31,6 +31,7 @@ SAID = {
     "origin_version": "There version",
     "model_licence": "Licence of the model",
 }
+UNSAID = (None, "", "[]")
 
 
 class CardFormUnclear(TrainingError):
@@ -70,7 +71,11 @@ def card(
 
 def _standing(version: Version) -> dict[str, str]:
     said = {"Version": version.version, "Digest": version.digest or "not recorded"}
-    tags = {label: version.tags[tag] for tag, label in SAID.items() if version.tags.get(tag)}
+    tags = {
+        label: version.tags[tag]
+        for tag, label in SAID.items()
+        if version.tags.get(tag) not in UNSAID
+    }
     return said | tags
 
 

@@ -158,6 +158,17 @@ def test_a_point_is_drawn_where_it_belongs():
     assert 'points="0.0,320.0 96.0,64.0 320.0,0.0"' in roc.svg
 
 
+def test_what_is_drawn_stands_there_in_numbers_too():
+    rows = {picture.title: picture.rows for picture in pictures(full_card()["evaluation"])}
+    assert rows["Calibration"] == (("0.200", "0.210", "0.100 to 0.300"),)
+    assert rows["ROC curve"][1] == ("0.300", "0.800")
+    assert rows["Decision curve"] == (("0.100", "0.280", "0.270"), ("0.500", "0.100", "-0.300"))
+    page = card_page(full_card())
+    for title in rows:
+        if title != "AUROC by subgroup":  # has a table of its own
+            assert f"<caption>{title}, in numbers</caption>" in page
+
+
 def test_every_picture_is_well_formed_and_loads_nothing():
     for card in (full_card(), numeric_card()):
         for picture in pictures(card["evaluation"]):
