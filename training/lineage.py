@@ -16,14 +16,14 @@ from training.cohort import Readable
 from training.sources.source import Source
 
 ROOT = Path(__file__).parent.parent
-# Where what a fit is made of lives; how a cohort came to be shows in its rows, and a limit of the
-# gate changes no model.
+# Where what a version is made of lives; how a cohort came to be shows in its rows, how a card looks
+# shows in no bundle, and a limit of the gate changes no model.
 CODE = ("models", "training")
 APART = (
     "training/adopt", "training/export", "training/pathway", "training/signal", "training/signing",
-    "training/travel", "training/commands",
-    "training/cli.py", "training/workers.py", "training/gate/", "training/promot",
-    "training/alias_moves.py", "models/gate_record.py",
+    "training/travel", "training/commands", "training/cli.py", "training/workers.py",
+    "training/gate/", "training/promot", "training/alias_moves.py", "models/gate_record.py",
+    "models/card/page.py", "models/card/pictures.py", "models/card/chai.py",
 )  # fmt: skip
 LIBRARIES = ("lightgbm", "numpy", "scipy")
 CHUNK_BYTES = 1 << 20

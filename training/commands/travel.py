@@ -157,7 +157,7 @@ def _document(pack: Pack, *, trusted: bool) -> dict[str, Any]:
 def _proof(pack: Pack, content: Path | None) -> str:
     try:
         prove_pack(pack, load_vocabulary(content))
-    except BundleRefused as error:
+    except (BundleRefused, PackRefused) as error:
         return f"no: {error}"
     return "yes"
 

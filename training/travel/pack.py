@@ -147,7 +147,7 @@ def _statement(version: Version, bundle: Bundle, packed_by: str, licence: str) -
             "source": version.tags.get("source", NOT_STATED),
             "title": told.get("title", NOT_STATED),
             "citation": told.get("citation", NOT_STATED),
-            "training_data": card.get("training_data", NOT_STATED),
+            "training_data": bundle.document("model.json").get("training_data", NOT_STATED),
             "training_fingerprint": version.tags.get(FINGERPRINT_TAG) or NOT_STATED,
             **_made(card),
         },

@@ -30,7 +30,7 @@ TO_TRUST = (
 )
 SAID = (
     ("name",), ("packed_by",), ("origin", "name"), ("origin", "version"), ("origin", "digest"),
-    ("lineage", "source"), ("lineage", "training_fingerprint"), ("licence", "model"),
+    ("lineage", "source"), ("lineage", "training_data"), ("lineage", "training_fingerprint"), ("licence", "model"),
     ("licence", "training_data"),
 )  # fmt: skip
 

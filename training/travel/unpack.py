@@ -18,7 +18,8 @@ from models.registry import Registry, Run, Version
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
 from training.publish import MLFLOW_TYPES, figures
-from training.travel.reading import Pack
+from training.travel.errors import PackRefused
+from training.travel.reading import MANIFEST, Pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,11 @@ def prove_pack(pack: Pack, vocabulary: Vocabulary) -> RiskModel:
     ------
     BundleRefused
         Naming what does not hold.
+    PackRefused
+        When the manifest calls simulated patients real, or real ones simulated.
     """
     with _on_disk(pack) as folder:
-        return prove(read_bundle(folder, pack.said("origin", "digest")), pack.name, vocabulary)
+        return _proven(pack, folder, vocabulary)[1]
 
 
 def unpack(pack: Pack, registry: Registry, vocabulary: Vocabulary) -> Unpacked:
@@ -51,18 +54,25 @@ def unpack(pack: Pack, registry: Registry, vocabulary: Vocabulary) -> Unpacked:
 
     Raises
     ------
-    BundleRefused
-        When it does not prove itself with the dictionary of this installation.
+    BundleRefused, PackRefused
+        As `prove_pack`.
     RegistryUnreachable
         When MLflow does not answer.
     """
     with _on_disk(pack) as folder:
-        bundle = read_bundle(folder, pack.said("origin", "digest"))
-        model = prove(bundle, pack.name, vocabulary)
+        bundle, model = _proven(pack, folder, vocabulary)
         for version in registry.versions(pack.name):
             if version.digest == bundle.digest:
                 return Unpacked(version, was_there=True)
         return Unpacked(registry.publish(pack.name, folder, _run(pack, bundle, model)), False)
+
+
+def _proven(pack: Pack, folder: Path, vocabulary: Vocabulary) -> tuple[Bundle, RiskModel]:
+    bundle = read_bundle(folder, pack.said("origin", "digest"))
+    model = prove(bundle, pack.name, vocabulary)
+    if pack.said("lineage", "training_data") != model.training_data:
+        raise PackRefused(f"{MANIFEST} does not say what its model was fitted on; not used")
+    return bundle, model
 
 
 def _run(pack: Pack, bundle: Bundle, model: RiskModel) -> Run:

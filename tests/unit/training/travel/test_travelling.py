@@ -104,6 +104,14 @@ def test_a_model_under_another_name_is_refused_though_the_signer_is_trusted(
     assert abroad.versions("icu-review.death_60d") == []
 
 
+def test_simulated_patients_cannot_travel_as_real_ones(
+    abroad: Registry, resigned, vocabulary: Vocabulary
+):
+    changed = read_pack(resigned(lambda m, f: m["lineage"].update(training_data="real")), TRUSTED)
+    with pytest.raises(PackRefused, match="fitted on"):
+        unpack(changed, abroad, vocabulary)
+
+
 def test_a_pack_whose_model_is_not_its_manifests_is_refused(
     abroad: Registry, resigned, vocabulary: Vocabulary
 ):
