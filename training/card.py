@@ -205,9 +205,23 @@ def card_markdown(card: Mapping[str, Any]) -> str:
             f"{_number(found['model']['auroc'])} against {_number(found['comparator']['auroc'])}, "
             f"difference {_number(difference['value'])} ({_range(difference)}).",
         ]
+    for site in card.get("sites", []):
+        lines += ["", "## Recalibrated for another site", "", _site(site)]
     lines += ["", "## Limits", ""]
     lines += [f"- {item}" for item in card["limits"]]
     return "\n".join(lines) + "\n"
+
+
+def _site(site: Mapping[str, Any]) -> str:
+    tests = ", ".join(
+        f"{one['method']} p = {one['p']:.4f}" for one in site["closed_test"]["comparisons"]
+    )
+    return (
+        f"{site['title']}: {site['method']}, estimated on {site['rows_fitting']} rows and judged on "
+        f"{site['rows_held_out']} held-out ones, from version {site['from']['version']} "
+        f"({site['from']['digest']}). Closed test against the refit: {tests}. Who is a stranger is "
+        f"judged by the patients {site['familiarity']}. The figures above are of that site."
+    )
 
 
 def _number(value: Any) -> str:

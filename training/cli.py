@@ -49,6 +49,7 @@ from training.commands.options import (
 )
 from training.commands.promotion import gate_table, history, promote, rollback, sealing_keys
 from training.commands.signal import signal
+from training.commands.transport import recalibrate, validate
 from training.commands.travel import inspect_pack, pack, unpack
 from training.errors import CohortTooSmall, SourceInvalid, TrainingError
 from training.export import (
@@ -76,7 +77,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (adopt, card, signal, promote, rollback, history, pack, unpack, inspect_pack):
+for command in (
+    adopt, card, signal, validate, recalibrate, promote, rollback, history, pack, unpack, inspect_pack,
+):  # fmt: skip
     app.command(command.__name__.replace("_", "-"))(command)
 
 

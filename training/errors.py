@@ -5,6 +5,7 @@ TrainingError
 ├── FetchFailed        the public cohort could not be brought here, or is not the expected file
 ├── CohortTooSmall     too few rows or events to fit or evaluate an outcome
 ├── AdoptionRefused    somebody else's model cannot be taken; the message says why
+├── NotTransportable   a model cannot be judged or updated on this cohort
 ├── PromotionRefused   the gate does not hold; the message names each rule that failed
 ├── OverrideRefused    a reason that cannot be recorded, or a rule that nobody can answer for
 └── RollbackRefused    nothing to go back to, or a version that may not be champion
@@ -31,6 +32,10 @@ class CohortTooSmall(TrainingError):
 
 class AdoptionRefused(TrainingError):
     """Somebody else's model cannot be taken as it is."""
+
+
+class NotTransportable(TrainingError):
+    """A model cannot be judged or updated on this cohort."""
 
 
 class PromotionRefused(TrainingError):

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 CODE = ("models", "training")
 APART = (
     "training/adopt", "training/export", "training/pathway", "training/signal", "training/signing",
-    "training/travel", "training/commands", "training/cli.py", "training/workers.py",
+    "training/transport", "training/travel", "training/commands", "training/cli.py", "training/workers.py",
     "training/gate/", "training/promot", "training/alias_moves.py", "models/gate_record.py",
     "models/card/page.py", "models/card/pictures.py", "models/card/chai.py",
 )  # fmt: skip

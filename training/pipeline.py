@@ -6,13 +6,12 @@ at once in several processes while one of them registers (`training.workers`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.card import card_page
 from models.registry import Run
@@ -21,18 +20,11 @@ from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
 from monitoring.reference import reference_profile
 from training.card import Making, build_card, card_markdown
-from training.cohort import Cohort, group_values
-from training.errors import CohortTooSmall
-from training.evaluation import (
-    decision_thresholds,
-    draw,
-    evaluate_binary,
-    evaluate_numeric,
-)
+from training.cohort import Cohort
+from training.evaluation import draw
 from training.fit.fit_outcome import fit_outcome
+from training.judge import answers, judge
 from training.publish import record, write_model_bundle
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +139,8 @@ def finish(
     fitting = np.flatnonzero(~cohort.held_out & ~np.isnan(cohort.labels[outcome]))
     X = cohort.X[np.ix_(fitting, np.array(columns))]
     features = [vocabulary.features[cohort.features[i]] for i in columns]
-    evaluation = evaluate(model, cohort, columns, outcome, vocabulary, seed)
+    held_out = answers(model, cohort, cohort.held_out)
+    evaluation = judge(model, cohort, held_out, vocabulary, seed)
     score, _ = model.explain(model.vectors(X))
     predictions = probability(score) if model.kind == "binary" else score
     card = build_card(
@@ -171,58 +164,3 @@ def finish(
         model, making, evaluation, pictures, cohort.source.name, seed, fingerprint
     )  # fmt: skip
     return Prepared(model.name, making.form, evaluation, bundle, run)
-
-
-def evaluate(
-    model: RiskModel,
-    cohort: Cohort,
-    columns: Sequence[int],
-    outcome: str,
-    vocabulary: Vocabulary,
-    seed: int,
-) -> dict[str, Any]:
-    """Evaluate on the held-out rows that the model answers, as the service would answer them.
-
-    Raises
-    ------
-    CohortTooSmall
-        When the held-out rows cannot carry the evaluation.
-    """
-    known = np.flatnonzero(cohort.held_out & ~np.isnan(cohort.labels[outcome]))
-    X = model.vectors(cohort.X[np.ix_(known, np.array(columns))])
-    answered = model.answers(X)
-    rows = known[answered]
-    X, y = X[answered], cohort.labels[outcome][rows]
-    score, _ = model.explain(X)
-    lower, upper = model.bounds(X, score)
-    groups = {
-        name: [values[i] for i in rows] for name, values in group_values(cohort, vocabulary).items()
-    }
-    patients = None if cohort.patients is None else cohort.patients[rows].astype(str).tolist()
-    try:
-        if model.kind == "binary":
-            comparators = {
-                name: outcomes[outcome][rows]
-                for name, outcomes in cohort.comparators.items()
-                if outcome in outcomes
-            }
-            evaluation = evaluate_binary(
-                y, probability(score), lower=lower, upper=upper, comparators=comparators,
-                groups=groups, seed=seed, n_resamples=cohort.source.plan.resamples,
-                patients=patients,
-                thresholds=decision_thresholds(
-                    vocabulary.branch_points[model.branch_point], model.outcome
-                ),
-            )  # fmt: skip
-        else:
-            evaluation = evaluate_numeric(
-                y, score, lower=lower, upper=upper, groups=groups, seed=seed,
-                n_resamples=cohort.source.plan.resamples, patients=patients,
-            )  # fmt: skip
-    except ValueError as error:
-        raise CohortTooSmall(f"{outcome}: held-out rows cannot be evaluated: {error}") from error
-    evaluation["abstained"] = {
-        "rows": int(len(known) - len(rows)),
-        "share": float(1 - len(rows) / len(known)),
-    }
-    return evaluation

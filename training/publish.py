@@ -43,6 +43,8 @@ def examples(model: RiskModel, X: Floats) -> list[dict[str, Any]]:
             if sparse and item.name not in model.required:
                 continue
             present = X[~np.isnan(X[:, i]), i]
+            if not present.size:
+                continue  # nobody here has it: so neither has the example
             if item.kind == "category":
                 values[item.name] = float(np.bincount(present.astype(np.intp)).argmax())
             else:

@@ -29,6 +29,23 @@ HISTOGRAM_BINS = 20
 UNKNOWN = LinearCalibration(float("nan"), float("nan"))
 
 
+def binary_line(y: Floats, p: Floats) -> dict[str, float]:
+    """Observed over expected, calibration in the large, and slope: the straight part of calibration.
+
+    Examples
+    --------
+    Four predicted at one half, three have the event: 3 / 2, and log 3.
+
+    >>> binary_line(np.array([1.0, 1, 1, 0]), np.full(4, 0.5))
+    {'observed_expected': 1.5, 'in_the_large': 1.0986, 'slope': nan}
+    """
+    return {
+        "observed_expected": float(y.sum() / p.sum()),
+        "in_the_large": in_the_large(y, p),
+        "slope": _slope_and_intercept(y, clipped_log_odds(p)).slope,
+    }
+
+
 def binary_calibration(y: Floats, p: Floats) -> dict[str, Any]:
     """Everything about the calibration of predicted probabilities.
 
