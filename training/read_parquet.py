@@ -21,7 +21,7 @@ from training.sources.parquet import (
     read_batches,
     whole_numbers,
 )
-from training.sources.pathway_source import AGE, HOSPITAL
+from training.sources.pathway_source import AGE, HOSPITAL, MONTH
 from training.sources.source import LabelRule, Source
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ def read_parquet(source: Source, file: Readable) -> Iterator[CohortRow]:
     """
     path = _path(file)
     ages = _age_columns(source, path)
-    month = "month" if "month" in column_names(path) else None
+    month = MONTH if MONTH in column_names(path) else None
     wanted = sorted(source.columns() | set(ages.values()) | ({month} if month else set()))
     for batch in read_batches(path, wanted):
         for label in source.labels:
@@ -65,14 +65,17 @@ def load_parquet(source: Source, file: Readable, vocabulary: Vocabulary) -> Coho
     parts: dict[str, list[Floats]] = {}
     patients: list[NDArray[np.int64]] = []
     hospitals: list[NDArray[np.str_]] = []
-    where = {HOSPITAL} & set(column_names(path))
+    months: list[NDArray[np.int64]] = []
+    aside = {HOSPITAL, MONTH} & set(column_names(path))
     set_aside: dict[tuple[str, str], int] = {}
-    for whole in read_batches(path, sorted(source.columns() | set(ages.values()) | where)):
+    for whole in read_batches(path, sorted(source.columns() | set(ages.values()) | aside)):
         own = whole_numbers(whole.column(patient_column), patient_column)
         kept = _spread(own // source.divisible_by, share)
         batch = whole.take(np.flatnonzero(kept)) if share < 1 else whole
         patients.append(own[kept])
-        if where:
+        if MONTH in aside:
+            months.append(whole_numbers(batch.column(MONTH), MONTH))
+        if HOSPITAL in aside:
             names = batch.column(HOSPITAL).to_pylist()
             hospitals.append(np.array([name or UNKNOWN for name in names], dtype=np.str_))
         columns: dict[str, Floats] = {}
@@ -118,7 +121,8 @@ def load_parquet(source: Source, file: Readable, vocabulary: Vocabulary) -> Coho
         held_out=together % source.divisible_by == 0,
         set_aside=set_aside,
         patients=together,
-        hospitals=np.concatenate(hospitals) if where else None,
+        hospitals=np.concatenate(hospitals) if hospitals else None,
+        months=np.concatenate(months) if months else None,
     )
 
 

@@ -72,6 +72,8 @@ class Cohort:
         own patient.
     hospitals : ndarray of str, shape (n_rows,) or None
         Where each row comes from, for reports only: never an input.
+    months : ndarray of int, shape (n_rows,) or None
+        When each row is from (yyyymm), for temporal validation only: never an input.
     set_aside : mapping
         (feature, reason) -> number of values that were not used.
     """
@@ -85,6 +87,7 @@ class Cohort:
     set_aside: Mapping[tuple[str, str], int]
     patients: NDArray[np.int64] | None = None
     hospitals: NDArray[np.str_] | None = None
+    months: NDArray[np.int64] | None = None
 
 
 class Readable(Protocol):

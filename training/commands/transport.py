@@ -71,6 +71,14 @@ def validate(
         ),
     ] = None,
     other_patients: Others = False,
+    windows: Annotated[
+        bool,
+        typer.Option(
+            "--expanding-window",
+            help="Also fit on the past and judge on what came next, block of months by block.",
+        ),
+    ] = False,
+    block_months: Annotated[int, typer.Option(min=1, help="Months in a block.")] = 12,
     html: Html = None,
     seed: Seed = 2026,
     var: Var = DEFAULT_VAR,
@@ -81,7 +89,7 @@ def validate(
 ) -> None:
     """Report how a registered model does on another hospital's patients; nothing is registered."""
     from training.signal import refuse_unwritable
-    from training.transport import find, validation_page, validation_tables
+    from training.transport import expanding_window, find, validation_page, validation_tables
     from training.transport import validate as judge_there
 
     vocabulary = load_vocabulary(content)
@@ -101,6 +109,13 @@ def validate(
             registered, here, vocabulary, seed=seed, other_patients=other_patients,
             development=there, progress=lambda share: bars.advance(judging, share),
         )  # fmt: skip
+        if windows:
+            fitting = bars.add_task("expanding window", total=1)
+            report["expanding_window"] = expanding_window(
+                registered, here, vocabulary, block_months=block_months, seed=seed,
+                other_patients=other_patients,
+                progress=lambda share: bars.advance(fitting, share),
+            )  # fmt: skip
     if html is not None:
         html.write_text(validation_page(report), encoding="utf-8")
     _tell(report, report["sentences"], list(validation_tables(report)), as_json=as_json)

@@ -425,4 +425,5 @@ def subsample(cohort: Cohort, most: int, seed: int) -> Cohort:
         held_out=cohort.held_out[rows],
         patients=None if cohort.patients is None else cohort.patients[rows],
         hospitals=None if cohort.hospitals is None else cohort.hospitals[rows],
+        months=None if cohort.months is None else cohort.months[rows],
     )

@@ -32,9 +32,9 @@ from training.sources.source import (
 SCHEMA = {**HEAD_SCHEMA, "simulate": Key(dict), "outcomes": Key(dict, required=True)}
 SIMULATE_SCHEMA = {"episodes": Key(int, required=True), "seed": Key(int, required=True)}
 
-ROW, PATIENT, HOSPITAL = "row", "patient", "hospital"
+ROW, PATIENT, HOSPITAL, MONTH = "row", "patient", "hospital", "month"
 # Who, where and when: they order, group and date the rows, and say nothing that a model may use.
-KEPT_ASIDE = frozenset({ROW, PATIENT, "episode", HOSPITAL, "unit", "month", "visit", "hours"})
+KEPT_ASIDE = frozenset({ROW, PATIENT, "episode", HOSPITAL, "unit", MONTH, "visit", "hours"})
 AGE, LABEL, TRUTH, LATER = "age_hours:", "label:", "truth:", "later:"
 TRUE_RISK = "true_risk"
 

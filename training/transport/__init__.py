@@ -5,6 +5,7 @@ Start reading in `validate` and `recalibrate`; `closed_test` decides between the
 
 from __future__ import annotations
 
+from training.transport.expanding_window import expanding_window
 from training.transport.page import validation_page
 from training.transport.recalibrate import recalibrate
 from training.transport.registered import find
@@ -12,6 +13,7 @@ from training.transport.tables import recalibration_tables, validation_tables
 from training.transport.validate import validate
 
 __all__ = [
+    "expanding_window",
     "find",
     "recalibrate",
     "recalibration_tables",

@@ -85,7 +85,52 @@ def validation_page(report: Mapping[str, Any]) -> str:
                 ],
             )
         )
+    if "expanding_window" in report:
+        parts += _windows(report["expanding_window"])
     return page(title, parts)
+
+
+def _windows(found: Mapping[str, Any]) -> list[str]:
+    from training.evaluation.pictures import svg
+
+    return [
+        svg(_course(found, figure, words).to_dict()).decode()
+        for figure, words in (
+            ("auroc", "AUROC"),
+            ("r2", "R²"),
+            ("observed_expected", "Observed over expected"),
+        )
+        if any(figure in window["registered"] for window in found["windows"])
+    ]
+
+
+def _course(found: Mapping[str, Any], figure: str, words: str) -> alt.TopLevelMixin:
+    import altair as alt
+
+    points = [
+        {"block": "-".join(str(month) for month in window["judged"]), "of": told, **own[figure]}
+        for window in found["windows"]
+        for key, told in (("registered", "registered model"), ("refit", "fitted on the past"))
+        if figure in (own := window[key])
+    ]
+    scale = alt.Scale(zero=False)
+    base = alt.Chart({"values": points}).encode(
+        x=alt.X("block:N", title="Judged on the months", axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("of:N"),
+        color=alt.Color("of:N", title=None, scale=alt.Scale(range=list(COLOURS[:2]))),
+    )
+    return alt.layer(
+        base.mark_rule(strokeWidth=2).encode(y=alt.Y("lower:Q", scale=scale), y2="upper:Q"),
+        base.mark_point(filled=True, size=70, opacity=1).encode(
+            y=alt.Y("value:Q", title=words, scale=scale), shape=alt.Shape("of:N", title=None)
+        ),
+        width=WIDTH,
+        height=WIDTH // 2,
+        title=alt.TitleParams(
+            f"{words}, block by block",
+            subtitle=f"95% intervals over patients; outcomes known after {found['wait_months']} months.",
+        ),
+    )
 
 
 def page(title: str, parts: Iterable[str]) -> str:

@@ -39,6 +39,30 @@ def validation_tables(report: Mapping[str, Any]) -> Iterator[Table]:
     if report["sample_size"] is not None:
         yield sample_size_table(report["sample_size"])
         yield net_benefit_table(report["evaluation"]["net_benefit"])
+    if "expanding_window" in report:
+        yield windows_table(report["expanding_window"])
+
+
+def windows_table(found: Mapping[str, Any]) -> Table:
+    """The registered model and refits on the past, block by block."""
+    table = Table(
+        "Judged on", "Model", "Rows", "AUROC or R²", "Observed / expected", "Slope",
+        title=f"Expanding window, blocks of {found['block_months']} months", title_justify="left",
+    )  # fmt: skip
+    for window in found["windows"]:
+        judged = "-".join(str(month) for month in window["judged"])
+        for key, words in (
+            ("registered", "registered"),
+            ("refit", f"fitted until {window['fitted_until']}"),
+        ):
+            own = window[key]
+            if "left_out" in own:
+                table.add_row(judged, words, escape(own["left_out"]), "", "", "")
+                continue
+            main = own.get("auroc") or own["r2"]
+            figures = (estimate(one) for one in (main, own["observed_expected"], own["slope"]))
+            table.add_row(judged, words, str(own["rows"]), *figures)
+    return table
 
 
 def calibration_table(report: Mapping[str, Any]) -> Table:

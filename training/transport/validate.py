@@ -109,6 +109,7 @@ def validate(
             "training_data": cohort.source.training_data,
             "rows": len(cohort.X),
             "asked": found.asked,
+            "own": own,
             "which": "held-out rows of the cohort it was fitted on" if own else "all labelled rows",
             "patients": _patient_count(cohort, found),
             "inputs_missing": sorted(set(model.features) - set(cohort.features)),

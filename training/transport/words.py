@@ -75,6 +75,11 @@ def _numeric(report: Mapping[str, Any]) -> str:
 def _advice(report: Mapping[str, Any]) -> str:
     evaluation, calibration = report["evaluation"], report["calibration"]
     size = report["sample_size"]
+    if report["cohort"]["own"]:
+        return (
+            "These are held-out patients of the cohort that it was fitted on: they say nothing of "
+            "another hospital or another year."
+        )
     if size is not None and not size["enough"]:
         return (
             f"With fewer than {size['fewest_events']} events this settles nothing: collect more "
