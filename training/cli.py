@@ -48,6 +48,7 @@ from training.commands.options import (
     tell,
 )
 from training.commands.promotion import gate_table, history, promote, rollback, sealing_keys
+from training.commands.retrain import retrain
 from training.commands.signal import signal
 from training.commands.transport import recalibrate, validate
 from training.commands.travel import inspect_pack, pack, unpack
@@ -78,7 +79,8 @@ app = typer.Typer(
     add_completion=False,
 )
 for command in (
-    adopt, card, signal, validate, recalibrate, promote, rollback, history, pack, unpack, inspect_pack,
+    adopt, card, signal, validate, recalibrate, retrain, promote, rollback, history, pack, unpack,
+    inspect_pack,
 ):  # fmt: skip
     app.command(command.__name__.replace("_", "-"))(command)
 
