@@ -31,6 +31,7 @@ from models.registry import Version
 from models.vocabulary import Vocabulary, load_vocabulary
 from training.cohort import Cohort, load_cohort
 from training.errors import TrainingError
+from training.evaluation.disclosure import is_small
 from training.fit.plan import Plan
 from training.judge import answers
 from training.pipeline import prepare_outcome
@@ -91,7 +92,8 @@ def judged(
     there = np.isin(cohort.X[:, at], codes)
     here, rest = np.flatnonzero(there), np.flatnonzero(~there)
     line: dict[str, Any] = {"group": group, "outcome": outcome, "rows": len(here)}
-    line["events"] = int(cohort.labels[outcome][here].sum())
+    events = int(cohort.labels[outcome][here].sum())
+    line["events"] = "fewer than 5" if is_small(events) else events
     with_procedure = fitted(
         some(cohort, rest, "the rest", procedure=True), outcome, vocabulary, folder / "with"
     )

@@ -29,6 +29,7 @@ from training.commands.options import (
 )
 from training.errors import SourceInvalid
 from training.rows import Cohort
+from training.sources.source import every_source_name
 
 Name = Annotated[str, typer.Argument(help="NAME, NAME@alias or NAME/VERSION; alone: its champion.")]
 CohortFile = Annotated[
@@ -67,7 +68,8 @@ def validate(
         Path | None,
         typer.Option(
             "--development",
-            help="File or folder of the cohort it was fitted on, to see how related both are.",
+            help="File or folder of the cohort it was fitted on, to see how related both are; read "
+            "by the product's mapping of it, or by --source.",
         ),
     ] = None,
     other_patients: Others = False,
@@ -93,6 +95,7 @@ def validate(
     from training.transport import validate as judge_there
 
     vocabulary = load_vocabulary(content)
+    _refuse_no_model(name)
     if html is not None:
         refuse_unwritable(html)
     with progress() as bars:
@@ -102,7 +105,8 @@ def validate(
         there = None
         if development is not None:
             own = registered.version.tags.get("source")
-            there = _cohort(name, own, development, vocabulary, var, keys, trusted)
+            mapping = own if own in every_source_name() else source
+            there = _cohort(name, mapping, development, vocabulary, var, keys, trusted)
         bars.advance(task)
         judging = bars.add_task("validating", total=1)
         report = judge_there(
@@ -145,6 +149,7 @@ def recalibrate(
     from training.transport import recalibrate as update_there
 
     vocabulary = load_vocabulary(content)
+    _refuse_no_model(name)
     registry = Registry.at(var)
     with progress() as bars, tempfile.TemporaryDirectory() as folder:
         task = bars.add_task("reading", total=1)
@@ -166,6 +171,11 @@ def recalibrate(
     _tell(report, [said], list(recalibration_tables(report)), as_json=as_json)
 
 
+def _refuse_no_model(name: str) -> None:
+    if "." not in name:
+        raise SourceInvalid(f"`{name}` names no model; a model is BRANCH_POINT.OUTCOME")
+
+
 def _cohort(
     name: str,
     source: str | None,
@@ -178,9 +188,7 @@ def _cohort(
     from training.cohort import load_cohort
     from training.transport.registered import split_reference
 
-    branch_point, dot, outcome = split_reference(name)[0].partition(".")
-    if not dot:
-        raise SourceInvalid(f"`{name}` names no model; a model is BRANCH_POINT.OUTCOME")
+    branch_point, _, outcome = split_reference(name)[0].partition(".")
     if source is None and given is not None and (given / MANIFEST).exists():
         source, given = str(given), None  # an export brings its own mapping
     mapping, readable, _ = cohort_at(

@@ -40,7 +40,7 @@ def validation_page(report: Mapping[str, Any]) -> str:
         parts.append(f"<p><strong>{SIMULATED}</strong></p>")
     parts.append(
         f"<p>Fitted on {escape(str(model['fitted_on']))}. Asked: {escape(cohort['which'])}, "
-        f"{cohort['asked']} rows; answered: {report['evaluation']['rows']} rows of "
+        f"{cohort['asked'] or 'a withheld number of'} rows; answered: {report['evaluation']['rows']} rows of "
         f"{cohort['patients']} patients. Inputs that this cohort has not: "
         f"{escape(', '.join(cohort['inputs_missing']) or 'none')}.</p>"
     )

@@ -35,7 +35,7 @@ Names = tuple[str, ...]
 
 # Of the rarer class (or rows, for a number) for every weight that a refit estimates; product proposal.
 PATIENTS_A_WEIGHT = 20
-TREES, WHOLE = "trees", "score"
+TREES, WHOLE = "trees", "whole score"
 # A part that moves the score by less than this says nothing of its weight.
 STILL = 1e-9
 
@@ -47,7 +47,7 @@ class Division:
     Attributes
     ----------
     names : tuple of str
-        `trees` and groups of inputs, or `score` alone where a cohort carries no refit.
+        `trees` and groups of inputs, or the whole score where a cohort carries no refit.
     part_of : ndarray of int, shape (n_features,)
         Part of each input's curve; -1 where there is no curve to weigh.
     """

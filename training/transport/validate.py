@@ -13,6 +13,7 @@ from models.vocabulary import Vocabulary
 from training.cohort import Cohort
 from training.errors import CohortTooSmall
 from training.evaluation.calibration_intervals import N_RESAMPLES, calibration_intervals
+from training.evaluation.disclosure import SMALLEST_COUNT, is_small
 from training.evaluation.inputs import patient_numbers
 from training.evaluation.log_odds import clipped_log_odds
 from training.evaluation.plain import plain
@@ -76,6 +77,7 @@ def validate(
     found = answers(model, cohort, among)
     if not len(found.rows):
         raise CohortTooSmall(f"{model.outcome}: the model answers none of {found.asked} rows")
+    _refuse_few(model.kind, found)
     scores = (
         score_columns(cohort, found.rows, model.outcome, vocabulary)
         if model.kind == "binary"
@@ -94,6 +96,7 @@ def validate(
     known = np.flatnonzero(among & ~np.isnan(cohort.labels[model.outcome]))
     features = [vocabulary.features[name] for name in model.features]
     X = vectors_of(model, cohort, known)
+    abstained = _masked(evaluation["abstained"])
     report: dict[str, Any] = {
         "model": {
             "name": model.name,
@@ -107,8 +110,9 @@ def validate(
             "title": cohort.source.title,
             "source": cohort.source.name,
             "training_data": cohort.source.training_data,
-            "rows": len(cohort.X),
-            "asked": found.asked,
+            # Less those that were answered, either would tell how few were not.
+            "rows": None if abstained["rows"] is None else len(cohort.X),
+            "asked": None if abstained["rows"] is None else found.asked,
             "own": own,
             "which": "held-out rows of the cohort it was fitted on" if own else "all labelled rows",
             "patients": _patient_count(cohort, found),
@@ -117,7 +121,7 @@ def validate(
         "case_mix": case_mix(X, features, registered.reference),
         "predictions": _predictions(model.kind, evaluation, registered.evaluation),
         "relatedness": _relatedness(registered, cohort, X, known, development, vocabulary, seed),
-        "evaluation": evaluation,
+        "evaluation": {**evaluation, "abstained": abstained},
         "calibration": calibration,
         "sample_size": sample_size(
             found.y, predicted, clipped_log_odds(predicted), evaluation["auroc"]["value"]
@@ -128,6 +132,21 @@ def validate(
     report = plain(report)
     progress(0.1)
     return {"sentences": sentences(report), **report}
+
+
+def _refuse_few(kind: str, found: Answers) -> None:
+    """Refuse what could be shown of nobody: figures of four events are those of four patients."""
+    events = float(found.y.sum())
+    if kind == "binary" and is_small(events, len(found.y) - events):
+        raise CohortTooSmall(
+            f"fewer than {SMALLEST_COUNT} events or non-events: nothing of them can be shown"
+        )
+
+
+def _masked(abstained: dict[str, Any]) -> dict[str, Any]:
+    """Abstentions, or nothing of them where they point at a few patients."""
+    few = abstained["rows"] and is_small(abstained["rows"])
+    return {"rows": None, "share": None} if few else abstained
 
 
 def _hospitals(cohort: Cohort, found: Answers) -> dict[str, list[str | None]]:

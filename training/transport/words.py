@@ -12,6 +12,8 @@ Estimate = Mapping[str, float | None]
 
 # Below this lower bound the gate refuses a model as well (promotion.toml, `discrimination`).
 USELESS = 0.6
+# Of observed over expected, and of the slope; product proposal.
+NEGLIGIBLE = 0.05
 
 
 def sentences(report: Mapping[str, Any]) -> list[str]:
@@ -32,17 +34,23 @@ def sentences(report: Mapping[str, Any]) -> list[str]:
 
 
 def is_off(estimate: Estimate, right: float = 1.0) -> bool:
-    """Whether an interval leaves out the right value; unknown bounds leave out nothing.
+    """Whether an interval leaves out the right value and the value is off by more than is negligible.
+
+    With enough patients every interval leaves out the right value. Unknown bounds leave out nothing.
 
     Examples
     --------
     >>> is_off({"value": 1.3, "lower": 1.1, "upper": 1.5})
     True
+    >>> is_off({"value": 0.98, "lower": 0.97, "upper": 0.99})
+    False
     >>> is_off({"value": 1.3, "lower": None, "upper": None})
     False
     """
-    lower, upper = estimate["lower"], estimate["upper"]
-    return lower is not None and upper is not None and not lower <= right <= upper
+    value, lower, upper = (estimate[key] for key in ("value", "lower", "upper"))
+    if value is None or lower is None or upper is None:
+        return False
+    return not lower <= right <= upper and abs(value - right) > NEGLIGIBLE
 
 
 def _binary(report: Mapping[str, Any]) -> str:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.lib.transported import at_home, elsewhere, position
-from training.errors import NotTransportable
+from tests.lib.transported import BINARY, at_home, elsewhere, position
+from training.errors import CohortTooSmall, NotTransportable
 from training.signal import subsample
 from training.transport import validate, validation_page, validation_tables
 from training.transport.membership import membership_auroc
@@ -94,9 +94,9 @@ def test_another_coding_is_found_with_what_it_costs(same, additive, vocabulary):
 def test_of_the_cohort_it_was_fitted_on_only_the_held_out_rows_are_asked(additive, vocabulary):
     own = subsample(at_home(vocabulary), 2000, 1)
     report = validate(additive, own, vocabulary, seed=1)
-    assert report["cohort"]["asked"] == int(own.held_out.sum())
+    assert report["evaluation"]["rows"] == pytest.approx(own.held_out.sum(), abs=9)
     report = validate(additive, own, vocabulary, seed=1, other_patients=True)
-    assert report["cohort"]["asked"] == 2000
+    assert report["evaluation"]["rows"] == pytest.approx(2000, abs=9)
 
 
 def test_few_events_settle_nothing(additive, vocabulary):
@@ -118,6 +118,14 @@ def test_a_count_under_five_stands_nowhere(additive, vocabulary):
     )
     assert line["missing"] is None
     assert line["missing_difference"] == 0
+
+
+def test_figures_of_four_events_are_not_shown(additive, vocabulary):
+    cohort = elsewhere(vocabulary, n=200)
+    y = np.zeros(200)
+    y[:4] = 1
+    with pytest.raises(CohortTooSmall, match="nothing of them can be shown"):
+        validate(additive, replace(cohort, labels={BINARY: y}), vocabulary, seed=1)
 
 
 def test_a_number_is_judged_in_its_own_unit(numeric, vocabulary):
