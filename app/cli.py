@@ -62,11 +62,13 @@ def run(
         int | None, typer.Option(min=1, max=64, help="Processes that answer; one per core.")
     ] = None,
     worker_of: Annotated[int | None, typer.Option("--worker-of", hidden=True)] = None,
+    group: Annotated[Path | None, typer.Option("--group", hidden=True)] = None,
 ) -> None:
     """Start the service; it follows the registry's champions by itself."""
     from app.commands.serve import serve
 
-    serve(load_settings(host=host, port=port, var_dir=var, workers=workers), supervisor=worker_of)
+    found = load_settings(host=host, port=port, var_dir=var, workers=workers)
+    serve(found, supervisor=worker_of, group=group)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -26,7 +26,7 @@ from app.errors import EXPLAINED, InputError, Problem, StartRefused
 from app.examples import load_examples, show_in
 from app.fhir import Coding, load_coding
 from app.fhir.coding import RULED
-from app.identity import REASONS, Identity, RememberJti, load_identity
+from app.identity import REASONS, Identity, RememberJti, load_deliveries, load_identity
 from app.logs import configure_logging
 from app.middleware import OnlyOverTls, SecurityHeaders, trusted_networks
 from app.routers import (
@@ -35,6 +35,7 @@ from app.routers import (
     declarations,
     deidentification,
     fhir,
+    following,
     models,
     operations,
     outcomes,
@@ -53,14 +54,15 @@ from app.schemas.documents import MeasuredValue
 from app.schemas.documents.cds_hooks import ReportDocument
 from app.schemas.documents.fhir import OUTCOME, refusal, resource
 from app.services.parts import Parts
+from app.serving.conditions import site_conditions
 from app.serving.follower import Follower
 from app.serving.memory import settle_memory
 from app.serving.slot import ServedModel, Slot
+from app.serving.worker_group import WorkerGroup
 from app.settings import Settings, is_loopback
-from models.gate_record import GatePolicy
 from models.reference_scores import refuse_unknown_scores
 from models.vocabulary import Vocabulary, load_vocabulary
-from monitoring.keyring import LEDGER, Keyring, KeysInvalid, gate_keys, load_keyring
+from monitoring.keyring import LEDGER, Keyring, KeysInvalid, load_keyring
 from monitoring.ledger import Commitment, Ledger, LedgerError, LedgerUnavailable, TokenUse
 from monitoring.metrics import Metrics
 
@@ -94,6 +96,8 @@ ROUTERS = (
     outcomes.router,
     records.router,
     deidentification.router,
+    following.router,
+    following.signed,
     models.router,
     fhir.asking,
     fhir.reading,
@@ -130,8 +134,13 @@ def prepare(settings: Settings) -> Keyring:
     return keyring
 
 
-def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
+def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None = None) -> FastAPI:
     """Build the service.
+
+    Parameters
+    ----------
+    group : WorkerGroup, optional
+        The workers that this one answers beside.
 
     Raises
     ------
@@ -159,7 +168,6 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
     identity = _identity(settings, vocabulary, remember_token, metrics.refused)
 
     def changed(served: Mapping[str, ServedModel]) -> None:
-        metrics.serving(model.reference for model in served.values())
         metrics.ungated.set(sum(model.gate.doubt is not None for model in served.values()))
         settle_memory()
 
@@ -169,9 +177,9 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
         settings.var_dir,
         poll_s=settings.registry_poll_s,
         timeout_s=settings.registry_timeout_s,
-        failed=metrics.load_failures.inc,
         changed=changed,
-        gate=GatePolicy(settings.ungated, gate_keys(keyring)),
+        conditions=site_conditions(settings, keyring),
+        group=group,
     )
 
     @asynccontextmanager
@@ -182,6 +190,7 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
             )
         await parts.ledger.start()
         await identity.begin()
+        await follower.begin()
         tasks = [asyncio.create_task(follower.run()), asyncio.create_task(_note_head(parts.ledger))]
         try:
             yield
@@ -217,7 +226,10 @@ def create_app(settings: Settings, keyring: Keyring) -> FastAPI:
     bodies = BodyReader(settings.body_limit_bytes, settings.body_timeout_s)
     fhir_bodies = BodyReader(settings.fhir_body_limit_bytes, settings.body_timeout_s)
     codings = _codings(identity, coding, vocabulary)
-    app.state.risk = State(settings, follower, admission, bodies, fhir_bodies, codings, parts, desk)
+    app.state.risk = State(
+        settings, follower, admission, bodies, fhir_bodies, codings, parts, desk,
+        load_deliveries(settings.webhook_secret_file),
+    )  # fmt: skip
     for router in ROUTERS:
         # Not `include_router`: what it wraps around a route costs every request a tenth of its time.
         app.router.routes += router.routes

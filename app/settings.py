@@ -111,6 +111,14 @@ class Settings(BaseSettings):
         "warn",
         description="Champions without a gate decision sealed here: serve, say so, or refuse.",
     )
+    answer_budget_ms: float = Field(
+        50.0,
+        gt=0,
+        description="Processor time that a model's median answer may take; slower ones are refused.",
+    )
+    webhook_secret_file: Path | None = Field(
+        None, description="Secret of MLflow's webhook, a line; without it the receiver is off."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."
     )

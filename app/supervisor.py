@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -49,13 +50,15 @@ def listen(host: str, port: int, *, shared: bool) -> socket.socket:
     return listener
 
 
-def supervise(host: str, port: int, workers: int) -> None:
+def supervise(host: str, port: int, workers: int, group: Path | None = None) -> None:
     """Run workers until asked to end; start again whichever ends by itself.
 
     Parameters
     ----------
     port : int
         0 picks a free one, the same for all workers.
+    group : Path, optional
+        Folder in which the workers tell each other how they do.
 
     Raises
     ------
@@ -66,6 +69,8 @@ def supervise(host: str, port: int, workers: int) -> None:
     held = listen(host, port, shared=True)
     command = [sys.executable, "-m", "app.cli", "run", "--host", host,
                "--port", str(held.getsockname()[1]), "--worker-of", str(os.getpid())]  # fmt: skip
+    if group is not None:
+        command += ["--group", str(group)]
     running: list[tuple[subprocess.Popen[bytes], float]] = []
     wait_s = start_at = 0.0
     with _signals() as signals:

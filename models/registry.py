@@ -11,6 +11,7 @@ what it found, one JSON object for every time it is asked.
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import logging
@@ -19,9 +20,10 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,8 @@ from models.gate_record import RECORD_TAG
 ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+ABANDONED_AFTER_S = 3600.0
+"""A download older than this belongs to a process that was killed."""
 DIGEST_TAG = "bundle_digest"
 ANY = "any"
 REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))")
@@ -221,6 +225,13 @@ class Registry:
 
     def aliases(self, names: Sequence[str], alias: str = CHAMPION) -> dict[str, str]:
         """Which of the named models have the alias, and on which version."""
+        return {v.name: v.version for v in self.aliased(names, alias)}
+
+    def aliased(self, names: Sequence[str], alias: str = CHAMPION) -> list[Version]:
+        """The versions that have the alias, among the named models and in their order.
+
+        One question for all of them; one more for each whose newest version it is not.
+        """
         wanted, found = set(names), {}
         with _Answering():
             token = None
@@ -228,10 +239,17 @@ class Registry:
                 page = self._client.search_registered_models(max_results=200, page_token=token)
                 for model in page:
                     if model.name in wanted and alias in model.aliases:
-                        found[model.name] = str(model.aliases[alias])
+                        found[model.name] = self._known(model, str(model.aliases[alias]))
                 token = page.token
                 if not token:
-                    return {name: found[name] for name in names if name in found}
+                    return [found[name] for name in names if name in found]
+
+    def _known(self, model: Any, number: str) -> Version:
+        """A version out of what the search told of its model, else by asking for it."""
+        for version in model.latest_versions or ():
+            if str(version.version) == number:
+                return Version(model.name, number, version.tags.get(DIGEST_TAG), version.tags)
+        return self.version(model.name, number)
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         with _Answering():
@@ -375,46 +393,108 @@ class _Answering:
         ) from error
 
 
-def sync(registry: Registry, names: Sequence[str], cache: Path) -> list[Cached]:
-    """Bring every champion into the cache; what cannot be brought is named with its reason.
+class Cache:
+    """The local copies of champions: `CACHE/<name>/<version>/`, complete or not there at all.
 
-    Layout: `CACHE/<name>/<version>/` with the bundle's files, complete or not there at all.
+    Several processes share it. A copy that was held against its manifest is held against it again
+    when a file of it has changed, as the file system tells, not at every look.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    found = []
-    for name, number in registry.aliases(names).items():
-        version = registry.version(name, number)
-        target = cache / name / number
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._proven: dict[tuple[str, str], tuple[str | None, _Stamps]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(folder)
+
+    def bring(self, registry: Registry, version: Version) -> Path:
+        """The folder of a version's bundle, copied from the registry when it is not sound here.
+
+        Raises
+        ------
+        BundleRefused, ModelNotFound, RegistryUnreachable
+            When it cannot be brought; what was there before stays.
+        """
+        target = self._folder / version.name / version.version
+        key, now = (version.name, version.version), (version.digest, _stamps(target))
+        if self._proven.get(key) == now:
+            return target
+        self._proven.pop(key, None)
         try:
-            _bring(registry, version, target)
-            gate = version.tags.get(RECORD_TAG)
-            found.append(Cached(name, number, version.digest, str(target), gate=gate))
-        except (BundleRefused, ModelNotFound, RegistryUnreachable) as error:
-            # One version that cannot be brought hides no other.
-            found.append(Cached(name, number, version.digest, None, str(error)))
-    return found
+            read_bundle(target, version.digest)
+        except BundleRefused:
+            self._download(registry, version, target)
+            now = (version.digest, _stamps(target))
+        self._proven[key] = now
+        return target
+
+    def _download(self, registry: Registry, version: Version, target: Path) -> None:
+        if version.digest is None:
+            raise BundleRefused(f"was registered without a digest, so it is no bundle; {ADOPT}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=PARTIAL))
+        try:
+            partial = folder / "bundle"
+            registry.download(version.name, version.version, partial)
+            read_bundle(partial, version.digest)
+            with _alone(target.parent):
+                try:
+                    # Another process may have been as quick, and others may read its copy by now.
+                    read_bundle(target, version.digest)
+                except BundleRefused:
+                    if target.exists():
+                        target.rename(folder / "spoiled")
+                    partial.rename(target)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _bring(registry: Registry, version: Version, target: Path) -> None:
+PARTIAL = ".partial-"
+_Stamps = tuple[tuple[str, int, int, int, int], ...]
+
+
+def _stamps(folder: Path) -> _Stamps:
+    """What the file system tells of every file: name, inode, size, last change of content and entry."""
     try:
-        read_bundle(target, version.digest)
-    except BundleRefused:
-        _download(registry, version, target)
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+    except OSError:
+        return ()
+    return tuple(
+        sorted((name, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in found)
+    )
 
 
-def _download(registry: Registry, version: Version, target: Path) -> None:
-    if version.digest is None:
-        raise BundleRefused(f"was registered without a digest, so it is no bundle; {ADOPT}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=".partial-")) / "bundle"
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Only one process at a time puts a copy into a model's folder."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _clear_abandoned(cache: Path) -> None:
+    for partial in cache.glob(f"*/{PARTIAL}*"):
+        with suppress(OSError):
+            if time.time() - partial.stat().st_mtime > ABANDONED_AFTER_S:
+                shutil.rmtree(partial, ignore_errors=True)
+
+
+def sync(registry: Registry, names: Sequence[str], cache: Cache) -> list[Cached]:
+    """Bring every champion into the cache; what cannot be brought is named with its reason."""
+    return [_kept(registry, version, cache) for version in registry.aliased(names)]
+
+
+def _kept(registry: Registry, version: Version, cache: Cache) -> Cached:
+    """One version that cannot be brought hides no other."""
+    path = refused = None
     try:
-        registry.download(version.name, version.version, partial)
-        read_bundle(partial, version.digest)
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial.parent, ignore_errors=True)
+        path = str(cache.bring(registry, version))
+    except (BundleRefused, ModelNotFound, RegistryUnreachable) as error:
+        refused = str(error)
+    except OSError as error:
+        refused = f"cannot be kept in the model cache ({error.strerror})"
+    gate = version.tags.get(RECORD_TAG)
+    return Cached(version.name, version.version, version.digest, path, refused, gate)
 
 
 def _quiet() -> None:
@@ -434,12 +514,16 @@ def main(arguments: Sequence[str]) -> int:
     """
     _, cache, tracking_uri, registry_uri = arguments
     registry: Registry | None = None
+    kept: Cache | None = None
     for line in sys.stdin:
         try:
             registry = registry or Registry(tracking_uri, registry_uri)
-            champions = sync(registry, json.loads(line), Path(cache))
+            kept = kept or Cache(Path(cache))
+            champions = sync(registry, json.loads(line), kept)
         except (RegistryUnreachable, ModelNotFound) as error:
             answer: dict[str, Any] = {"error": str(error)}
+        except OSError as error:
+            answer = {"error": f"the model cache cannot be used ({error.strerror})"}
         else:
             answer = {"champions": [asdict(champion) for champion in champions]}
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -7,7 +7,7 @@ and bins are all declared beforehand.
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
@@ -24,6 +24,8 @@ VERDICTS = ("accepted", "overridden", "orphan")
 """What became of a card; an orphan is a report about a card that is not known."""
 COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+ModelLabels = tuple[str, str, str, str]
+"""Name, version, alias and digest of a served model."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -47,13 +49,13 @@ class Metrics:
         )
         self._info = Gauge(
             "risk_model_info",
-            "1 for every model that is served.",
+            "How many workers of this service serve the model.",
             ["model", "version", "alias", "digest"],
             registry=self._registry,
         )
-        self.load_failures = Counter(
+        self._load_failures = Counter(
             "risk_model_load_failures",
-            "Model versions that were refused.",
+            "Model versions that were refused, by all workers of this service.",
             registry=self._registry,
         )
         self.ungated = Gauge(
@@ -61,14 +63,20 @@ class Metrics:
             "Served models whose gate decision is missing, failed, or not sealed here.",
             registry=self._registry,
         )
+        self._failures_shown = 0
         self._last_success = Gauge(
             "risk_registry_last_success_timestamp_seconds",
-            "When the registry last answered, in seconds since 1970.",
+            "When the registry last answered the worker that waits longest, in seconds since 1970.",
             registry=self._registry,
         )
         self._from_cache = Gauge(
             "risk_registry_serving_from_cache",
-            "1 while the last good models are served because the registry did not answer.",
+            "Workers that serve the last good models because the registry did not answer them.",
+            registry=self._registry,
+        )
+        self._workers = Gauge(
+            "risk_workers",
+            "Workers of this service that are alive.",
             registry=self._registry,
         )
         entries = Counter(
@@ -166,13 +174,37 @@ class Metrics:
         """Count what a client reported of a card."""
         self._feedback[branch_point, verdict].inc()
 
-    def serving(self, models: Iterable[Mapping[str, str]]) -> None:
-        """Show which models are served now: name, version, alias, digest each."""
+    def following(
+        self,
+        served: Iterable[Sequence[ModelLabels]],
+        last_success: Iterable[float],
+        *,
+        from_cache: int,
+        failures: int,
+    ) -> None:
+        """Show how the workers of this service follow the registry.
+
+        Parameters
+        ----------
+        served : iterable
+            For each worker, the name, version, alias and digest of each model it serves.
+        last_success : iterable of float
+            When the registry last answered each worker, seconds since 1970; at least one.
+        from_cache : int
+            Workers that serve what the registry has not confirmed.
+        failures : int
+            Versions that were refused by all workers since the service started; it never falls.
+        """
         self._info.clear()
-        for model in models:
-            self._info.labels(model["name"], model["version"], model["alias"], model["digest"]).set(
-                1
-            )
+        serving = [list(models) for models in served]
+        for labels, workers in Tally(model for models in serving for model in models).items():
+            self._info.labels(*labels).set(workers)
+        self._workers.set(len(serving))
+        self._last_success.set(min(last_success))
+        self._from_cache.set(from_cache)
+        if failures > self._failures_shown:
+            self._load_failures.inc(failures - self._failures_shown)
+            self._failures_shown = failures
 
     def committed(self, kinds: Iterable[str], duration_s: float, *, failed: bool) -> None:
         """Count one attempt to write to the ledger."""
@@ -195,10 +227,6 @@ class Metrics:
     def tripped(self, where: str) -> None:
         """Count a write that the tripwire stopped."""
         self._tripwire[where].inc()
-
-    def registry(self, last_success: float, from_cache: bool) -> None:
-        self._last_success.set(last_success)
-        self._from_cache.set(from_cache)
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 from app.settings import Settings
 from models.environment import one_thread
@@ -13,13 +14,15 @@ from models.environment import one_thread
 LOOK_FOR_PARENT_S = 1.0
 
 
-def serve(settings: Settings, *, supervisor: int | None) -> None:
+def serve(settings: Settings, *, supervisor: int | None, group: Path | None = None) -> None:
     """Serve until asked to end.
 
     Parameters
     ----------
     supervisor : int or None
         The process whose worker this is; None when it is nobody's.
+    group : Path, optional
+        Folder in which a supervisor's workers tell each other how they do.
 
     Raises
     ------
@@ -29,11 +32,13 @@ def serve(settings: Settings, *, supervisor: int | None) -> None:
     one_thread()
     from app.logs import configure_logging
     from app.main import create_app, prepare
+    from app.serving.worker_group import WorkerGroup, group_folder
     from app.supervisor import supervise
     from monitoring.keyring import load_keyring
 
     if supervisor is not None:
-        _answer(settings, create_app(settings, load_keyring(settings.keys)), supervisor)
+        app = create_app(settings, load_keyring(settings.keys), WorkerGroup(group))
+        _answer(settings, app, supervisor)
         return
     configure_logging(settings.log_level)
     keyring = prepare(settings)
@@ -43,7 +48,8 @@ def serve(settings: Settings, *, supervisor: int | None) -> None:
     else:
         # What the command line said must hold in the workers too: above all, where the ledger is.
         os.environ |= {"RISK_WORKERS": "1", "RISK_VAR_DIR": str(settings.var_dir.resolve())}
-        supervise(settings.host, settings.port, settings.workers)
+        with group_folder(settings.var_dir.resolve()) as folder:
+            supervise(settings.host, settings.port, settings.workers, folder)
 
 
 def _answer(settings: Settings, app: object, supervisor: int | None) -> None:

@@ -15,13 +15,13 @@ from app.identity import load_identity
 from app.identity.tenants import load_tenants
 from app.main import prepare
 from app.services.parts import Parts
+from app.serving.conditions import site_conditions
 from app.serving.follower import Follower
 from app.serving.slot import ServedModel, Slot
 from app.settings import Settings, is_loopback
-from models.gate_record import GatePolicy
 from models.reference_scores import refuse_unknown_scores
 from models.vocabulary import BranchPoint, Vocabulary, load_vocabulary
-from monitoring.keyring import Keyring, gate_keys
+from monitoring.keyring import Keyring
 from monitoring.ledger import Ledger
 from monitoring.metrics import Metrics
 
@@ -139,10 +139,9 @@ async def _models(
         settings.var_dir,
         poll_s=settings.registry_poll_s,
         timeout_s=settings.registry_timeout_s,
-        failed=lambda: None,
         changed=lambda _: None,
         only=[f"{point.id}.{outcome}" for outcome in point.outcomes],
-        gate=GatePolicy(settings.ungated, gate_keys(keyring)),
+        conditions=site_conditions(settings, keyring),
     )
     try:
         await follower.follow_once()

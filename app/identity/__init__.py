@@ -7,6 +7,7 @@ from app.identity.caller import SCOPES, Caller
 from app.identity.rate_limit import RateLimit
 from app.identity.refusal import REASONS, Refused
 from app.identity.replay import InProcessReplayMemory, RememberJti
+from app.identity.signed_deliveries import SignedDeliveries, load_deliveries
 
 __all__ = [
     "CERTIFICATE_HEADER",
@@ -18,5 +19,7 @@ __all__ = [
     "RateLimit",
     "Refused",
     "RememberJti",
+    "SignedDeliveries",
+    "load_deliveries",
     "load_identity",
 ]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from app.identity.refusal import Refused
 
 READ, ASSESS, OUTCOMES, INSPECT, CDS = "read", "assess", "outcomes", "inspect", "cds"
-SCOPES = (READ, ASSESS, OUTCOMES, INSPECT, CDS)
+OPERATE = "operate"
+SCOPES = (READ, ASSESS, OUTCOMES, INSPECT, CDS, OPERATE)
 DEFAULT_TENANT = "default"
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from app.routers.admission import OPERATIONS, guarded
 from app.routers.state import as_json, state_of
 from app.schemas.documents import LivenessDocument, ReadinessDocument
+from app.serving.worker_group import WorkerRow
 from models.gate_record import SERVE
 from monitoring.metrics import CONTENT_TYPE
 
@@ -33,14 +34,20 @@ async def livez() -> Response:
     responses={503: {"model": ReadinessDocument}},
 )
 async def readyz(request: Request) -> Response:
-    """200 when every champion is loaded and proven on its own example, otherwise 503 and why."""
+    """200 when every champion is loaded and proven on its own example, otherwise 503 and why.
+
+    `serving_from_cache` says that the registry has not confirmed what is served: it does not answer,
+    or has not been asked since the start.
+    """
     state = state_of(request)
     follower, served = state.follower.state, state.slot.models
     ledger, is_open = state.parts.ledger, state.admission.identity.is_open
     waiting = sorted(set(follower.champions) - set(served))
     ready = bool(served) and not waiting and ledger.failing is None
     reason = None
-    if not follower.asked:
+    if ready:
+        reason = None
+    elif not follower.asked and not follower.champions:
         reason = "the registry has not been asked yet"
     elif not follower.reachable and not follower.champions:
         reason = "the registry did not answer and the cache holds no model"
@@ -74,16 +81,33 @@ async def readyz(request: Request) -> Response:
             if model.gate.doubt is not None and state.settings.ungated != SERVE
         ],
         "refused": [{"name": name, **why} for name, why in sorted(follower.refused.items())],
+        "workers": [worker_document(row) for row in state.follower.workers()[0]],
     }
     return as_json(body, 200 if ready else 503)
+
+
+def worker_document(row: WorkerRow) -> dict[str, Any]:
+    """How one worker of this service follows; every worker says it of all."""
+    return {
+        "worker": row.worker,
+        "last_success": row.last_success or None,
+        "serving_from_cache": row.from_cache,
+        "models": {name: version for name, version, _, _ in row.models},
+        "refused": {name: version for name, version, _ in row.refused},
+    }
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Counters and gauges in Prometheus' text format."""
     state = state_of(request)
-    follower = state.follower.state
-    state.metrics.registry(follower.last_success, follower.from_cache)
+    workers, failures = state.follower.workers()
+    state.metrics.following(
+        [row.models for row in workers],
+        [row.last_success for row in workers],
+        from_cache=sum(row.from_cache for row in workers),
+        failures=failures,
+    )
     ledger = state.parts.ledger
     state.metrics.ledger(ledger.waiting, up=ledger.failing is None)
     return Response(state.metrics.exposition(), media_type=CONTENT_TYPE)

@@ -13,7 +13,7 @@ from app.cds_hooks.desk import Desk
 from app.deid import IdentifierFound
 from app.errors import EXPLAINED, Problem
 from app.fhir import FHIR_JSON, Coding, problem_outcome
-from app.identity import Caller
+from app.identity import Caller, SignedDeliveries
 from app.routers.admission import Admission
 from app.routers.body import BodyReader
 from app.services.parts import Parts
@@ -38,6 +38,8 @@ class State:
         For bodies that hold whole charts.
     codings : mapping
         What FHIR codes mean, by tenant.
+    deliveries : SignedDeliveries, optional
+        The check of MLflow's webhook; None where none is received.
     """
 
     settings: Settings
@@ -48,6 +50,7 @@ class State:
     codings: Mapping[str, Coding]
     parts: Parts
     desk: Desk
+    deliveries: SignedDeliveries | None
 
     @property
     def vocabulary(self) -> Vocabulary:

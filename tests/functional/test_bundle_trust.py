@@ -24,7 +24,7 @@ import httpx
 import pytest
 
 from models.bundle import MANIFEST, read_bundle, write_bundle
-from models.registry import CHAMPION, DIGEST_TAG, Registry, Run, sync
+from models.registry import CHAMPION, DIGEST_TAG, Cache, Registry, Run, sync
 from tests.lib.service import Service, running_service
 
 NAME, OTHER = "icu-review.death_180d", "icu-review.death_60d"
@@ -352,7 +352,8 @@ def test_a_version_that_cannot_be_brought_hides_no_other(
     stage.registry.set_alias(NAME, CHAMPION, version)
     try:
         found = {
-            item.name: item for item in sync(stage.registry, [NAME, OTHER], tmp_path / "cache")
+            item.name: item
+            for item in sync(stage.registry, [NAME, OTHER], Cache(tmp_path / "cache"))
         }
     finally:
         stage.registry.set_alias(NAME, CHAMPION, before)
@@ -405,9 +406,8 @@ def test_a_spoiled_cache_is_not_served_when_the_registry_is_away(stage: Stage, t
     var = tmp_path / "var"
     shutil.copytree(stage.var / "model-cache", var / "model-cache")
     index = var / "model-cache" / "champions.json"
-    index.write_text(index.read_text().replace(str(stage.var), str(var)))
-    [bundle] = [Path(c["path"]) for c in json.loads(index.read_text()) if c["name"] == NAME]
-    (bundle / "model.pkl").write_bytes(trap(stage.marker))
+    [version] = [c["version"] for c in json.loads(index.read_text()) if c["name"] == NAME]
+    (var / "model-cache" / NAME / version / "model.pkl").write_bytes(trap(stage.marker))
     away = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     with running_service(var, tmp_path / "log", away, until=503) as running:
         until(lambda: httpx.get(f"{running.url}/readyz").json()["models"] != [])

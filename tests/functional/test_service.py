@@ -96,6 +96,7 @@ def test_a_live_process_says_so(client: httpx.Client, empty: Service):
 
 
 def test_readiness_names_every_champion_and_the_open_door(client: httpx.Client):
+    until(lambda: client.get("/readyz").json()["registry"]["reachable"])
     response = client.get("/readyz")
     assert response.status_code == 200
     body = response.json()
@@ -331,6 +332,7 @@ def test_counts_rise_by_exactly_what_was_asked(
 
 
 def test_the_metrics_name_the_models_that_are_served(client: httpx.Client):
+    until(lambda: client.get("/readyz").json()["registry"]["reachable"])
     named = {
         (labels["model"], labels["version"], labels["alias"], labels["digest"])
         for (name, pairs) in samples(client)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from app.schemas.documents.models import ModelReference
 from app.schemas.documents.shape import Document
 
@@ -26,6 +28,25 @@ class RefusedDocument(Document):
     name: str
     version: str
     reason: str
+
+
+class WorkerDocument(Document):
+    """How one worker of this service follows the registry."""
+
+    worker: int
+    last_success: float | None
+    serving_from_cache: bool
+    models: dict[str, str]
+    refused: dict[str, str]
+
+
+class RefreshDocument(Document):
+    """What will happen now: each worker's next look at the registry begins within that time."""
+
+    status: Literal["looking", "known_already"]
+    workers: int
+    begins_within_s: float
+    interval_s: float
 
 
 class LedgerHeadDocument(Document):
@@ -56,3 +77,4 @@ class ReadinessDocument(Document):
     models: list[ModelReference]
     ungated: list[RefusedDocument]
     refused: list[RefusedDocument]
+    workers: list[WorkerDocument]

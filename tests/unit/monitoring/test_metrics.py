@@ -8,7 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from models.vocabulary import Vocabulary
 from monitoring.metrics import STATUSES, Metrics
 
-MODEL = {"name": "icu-review.death_180d", "version": "3", "alias": "champion", "digest": "sha256:0"}
+NAME = "icu-review.death_180d"
+MODEL = (NAME, "3", "champion", "sha256:0")
+OTHER = ("icu-review.death_60d", "1", "champion", "sha256:9")
 
 
 @pytest.fixture
@@ -22,6 +24,11 @@ def read(metrics: Metrics, name: str, **labels: str) -> float | None:
             if sample.name == name and sample.labels == labels:
                 return float(sample.value)
     return None
+
+
+def follows(metrics: Metrics, *served: list[tuple[str, str, str, str]]) -> None:
+    """One worker for each list of served models, all well."""
+    metrics.following(served, [1_795_000_000.0] * len(served), from_cache=0, failures=0)
 
 
 def series(metrics: Metrics, name: str) -> list[dict[str, str]]:
@@ -78,23 +85,41 @@ def test_a_label_that_is_not_declared_cannot_be_made(
 
 
 def test_the_served_models_are_named_and_the_old_ones_go(metrics: Metrics):
-    metrics.serving([MODEL, {**MODEL, "name": "icu-review.death_60d"}])
-    metrics.serving([{**MODEL, "version": "4"}])
+    follows(metrics, [MODEL, OTHER])
+    follows(metrics, [(NAME, "4", "champion", "sha256:0")])
     assert series(metrics, "risk_model_info") == [
-        {"model": MODEL["name"], "version": "4", "alias": "champion", "digest": "sha256:0"}
+        {"model": NAME, "version": "4", "alias": "champion", "digest": "sha256:0"}
     ]
 
 
-def test_the_registrys_state_is_shown(metrics: Metrics):
-    metrics.registry(1_795_000_000.5, from_cache=True)
+def test_a_model_is_shown_with_the_number_of_workers_that_serve_it(metrics: Metrics):
+    newer = (NAME, "4", "champion", "sha256:1")
+    follows(metrics, [MODEL, OTHER], [newer, OTHER])
+    labels = ("model", "version", "alias", "digest")
+    served = {
+        model: read(metrics, "risk_model_info", **dict(zip(labels, model, strict=True)))
+        for model in (MODEL, newer, OTHER)
+    }
+    assert served == {MODEL: 1, newer: 1, OTHER: 2}
+    assert read(metrics, "risk_workers") == 2
+
+
+def test_the_registrys_state_is_that_of_the_worker_that_waits_longest(metrics: Metrics):
+    metrics.following([[], []], [1_795_000_001.0, 1_795_000_000.5], from_cache=1, failures=0)
     assert read(metrics, "risk_registry_last_success_timestamp_seconds") == 1_795_000_000.5
     assert read(metrics, "risk_registry_serving_from_cache") == 1
-    metrics.registry(1_795_000_001.0, from_cache=False)
+    metrics.following([[]], [1_795_000_001.0], from_cache=0, failures=0)
     assert read(metrics, "risk_registry_serving_from_cache") == 0
+
+
+def test_the_count_of_refused_versions_never_falls(metrics: Metrics):
+    for failures, shown in [(2, 2), (1, 2), (3, 3)]:
+        metrics.following([[]], [0.0], from_cache=0, failures=failures)
+        assert read(metrics, "risk_model_load_failures_total") == shown
 
 
 def test_two_services_in_one_process_count_apart(vocabulary: Vocabulary):
     one, other = Metrics(vocabulary), Metrics(vocabulary)
-    one.load_failures.inc()
+    one.following([[]], [0.0], from_cache=0, failures=1)
     assert read(one, "risk_model_load_failures_total") == 1
     assert read(other, "risk_model_load_failures_total") == 0
