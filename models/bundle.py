@@ -169,7 +169,7 @@ def read_bundle(directory: Path, expected_digest: str | None = None) -> Bundle:
 def prove(bundle: Bundle, name: str, vocabulary: Vocabulary) -> RiskModel:
     """Build a bundle's model and prove it before it may serve.
 
-    Checks: it is the model that was asked for; every input exists in the dictionary with the same
+    Checks: it is the model that was asked for, for an outcome of its kind; every input exists in the dictionary with the same
     unit and categories and can be known at the branch point; the stored examples give the stored
     answers; the reasons add up.
 
@@ -184,6 +184,9 @@ def prove(bundle: Bundle, name: str, vocabulary: Vocabulary) -> RiskModel:
     point = vocabulary.branch_points.get(model.branch_point)
     if point is None or model.outcome not in point.outcomes:
         raise BundleRefused("its branch point does not declare this outcome")
+    declared = vocabulary.outcomes[model.outcome].kind
+    if model.kind != declared:
+        raise BundleRefused(f"predicts a {model.kind} outcome, `{model.outcome}` is {declared}")
     for item in model.inputs:
         feature = vocabulary.features.get(item.name)
         if feature is None:

@@ -136,11 +136,7 @@ class Registry:
     def __init__(
         self, tracking_uri: str, registry_uri: str | None = None, artifact_root: Path | None = None
     ) -> None:
-        _quiet()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import mlflow
-        self._mlflow = mlflow
+        mlflow = self._mlflow = _import_mlflow()
         self._artifact_root = artifact_root
         if tracking_uri.startswith("sqlite:///"):
             Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -402,7 +398,7 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._proven: dict[tuple[str, str], tuple[str | None, _Stamps]] = {}
+        self._proven: dict[tuple[str, str], tuple[str, _Stamps]] = {}
         folder.mkdir(parents=True, exist_ok=True)
         _clear_abandoned(folder)
 
@@ -414,6 +410,8 @@ class Cache:
         BundleRefused, ModelNotFound, RegistryUnreachable
             When it cannot be brought; what was there before stays.
         """
+        if version.digest is None:  # any bundle would match it, a cached one of another day too
+            raise BundleRefused(f"was registered without a digest, so it is no bundle; {ADOPT}")
         target = self._folder / version.name / version.version
         key, now = (version.name, version.version), (version.digest, _stamps(target))
         if self._proven.get(key) == now:
@@ -428,8 +426,6 @@ class Cache:
         return target
 
     def _download(self, registry: Registry, version: Version, target: Path) -> None:
-        if version.digest is None:
-            raise BundleRefused(f"was registered without a digest, so it is no bundle; {ADOPT}")
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=PARTIAL))
         try:
@@ -497,11 +493,21 @@ def _kept(registry: Registry, version: Version, cache: Cache) -> Cached:
     return Cached(version.name, version.version, version.digest, path, refused, gate)
 
 
+def _import_mlflow() -> Any:
+    _quiet()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow
+    return mlflow
+
+
 def _quiet() -> None:
     """Keep MLflow's and Alembic's chatter out of a terminal that people read."""
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # A server's address on standard output would stand in the middle of what scripts read.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -509,12 +515,15 @@ def _quiet() -> None:
 def main(arguments: Sequence[str]) -> int:
     """`sync CACHE TRACKING_URI REGISTRY_URI`: answer every line of standard input.
 
-    A line in is a JSON list of model names, a line out is `{"champions": […]}` or `{"error": …}`.
+    A line in is a JSON list of model names, a line out is `{"champions": […]}` or `{"error": …}`;
+    before the first of them, `{"ready": true}` says that MLflow is loaded.
     The end of standard input ends the process, so it never outlives the service that asked.
     """
     _, cache, tracking_uri, registry_uri = arguments
     registry: Registry | None = None
     kept: Cache | None = None
+    _import_mlflow()
+    _say({"ready": True})
     for line in sys.stdin:
         try:
             registry = registry or Registry(tracking_uri, registry_uri)
@@ -522,13 +531,18 @@ def main(arguments: Sequence[str]) -> int:
             champions = sync(registry, json.loads(line), kept)
         except (RegistryUnreachable, ModelNotFound) as error:
             answer: dict[str, Any] = {"error": str(error)}
+            registry = None  # whatever it held open is no good any more
         except OSError as error:
             answer = {"error": f"the model cache cannot be used ({error.strerror})"}
         else:
             answer = {"champions": [asdict(champion) for champion in champions]}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        _say(answer)
     return 0
+
+
+def _say(answer: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -151,9 +151,8 @@ class Follower:
         """Ask the registry once and serve what it names; without it, serve from the cache."""
         first = not self.state.reachable
         try:
-            champions = await asyncio.wait_for(self._ask(), self._timeout_s)
+            champions = await self._ask()
         except (TimeoutError, RegistryUnreachable, OSError) as error:
-            await self._registry.end()
             if self.state.reachable or not self.state.asked:
                 log.warning("registry_unreachable", reason=str(error) or "timed out")
             self.state.reachable = False
@@ -174,7 +173,7 @@ class Follower:
     async def _ask(self) -> Sequence[Mapping[str, Any]]:
         known = self._vocabulary.model_names()
         names = [name for name in known if self._only is None or name in self._only]
-        return await self._registry.champions(names)
+        return await self._registry.champions(names, self._timeout_s)
 
     async def _load(self, champions: Sequence[Mapping[str, Any]]) -> bool:
         """Serve these champions, whichever of them may; whether anything changed."""

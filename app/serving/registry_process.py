@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +15,9 @@ from models.errors import RegistryUnreachable
 from models.registry import location
 
 LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
+LOADING_PATIENCE_S = 120.0
+# MLflow's own seven retries would go on for minutes; the next look is the retry.
+ONE_RETRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 
 
 class RegistryProcess:
@@ -32,27 +36,56 @@ class RegistryProcess:
         self._cache = cache
         self._child: asyncio.subprocess.Process | None = None
 
-    async def champions(self, names: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+    async def champions(
+        self, names: Sequence[str], timeout_s: float
+    ) -> Sequence[Mapping[str, Any]]:
         """Which versions are champions, and where their bundles are.
+
+        Parameters
+        ----------
+        timeout_s : float
+            For the answer. Loading MLflow has its own patience: on a busy machine it takes longer
+            than many an answer may, and a process that is ended over it is never ready.
 
         Raises
         ------
+        TimeoutError
         RegistryUnreachable
-            When MLflow did not answer, or the process ended.
+            When MLflow did not answer, or the process ended. A process that says that MLflow does
+            not answer is kept: another would take seconds to start, at every look of an outage.
         """
+        try:
+            child = await asyncio.wait_for(self._ready(), LOADING_PATIENCE_S)
+            answer = await asyncio.wait_for(self._answer(child, names), timeout_s)
+        except BaseException:  # the caller's patience ends by cancelling
+            await self.end()
+            raise
+        if "error" in answer:
+            raise RegistryUnreachable(answer["error"])
+        champions: Sequence[Mapping[str, Any]] = answer["champions"]
+        return champions
+
+    async def _ready(self) -> asyncio.subprocess.Process:
+        """The process, started if need be, with MLflow loaded."""
         if self._child is None or self._child.returncode is not None:
             tracking, registry, _ = location(self._var)
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "models.registry", "sync", str(self._cache), tracking,
                 registry, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL, limit=LARGEST_ANSWER_BYTES,
+                env={**ONE_RETRY, **os.environ},
             )  # fmt: skip
-        child = self._child
-        if child.stdin is None or child.stdout is None:  # pragma: no cover - both are piped
+            await _line(self._child)
+        return self._child
+
+    async def _answer(
+        self, child: asyncio.subprocess.Process, names: Sequence[str]
+    ) -> dict[str, Any]:
+        if child.stdin is None:  # pragma: no cover - it is piped
             raise RegistryUnreachable("the registry's process has no pipes")
         child.stdin.write(json.dumps(names).encode() + b"\n")
         await child.stdin.drain()
-        return _champions(await child.stdout.readline())
+        return await _line(child)
 
     async def end(self) -> None:
         """End the process, whatever it is doing."""
@@ -63,12 +96,10 @@ class RegistryProcess:
             await child.wait()
 
 
-def _champions(line: bytes) -> Sequence[Mapping[str, Any]]:
+async def _line(child: asyncio.subprocess.Process) -> dict[str, Any]:
+    line = b"" if child.stdout is None else await child.stdout.readline()
     try:
-        answer = json.loads(line)
+        found: dict[str, Any] = json.loads(line)
     except ValueError:
         raise RegistryUnreachable("the registry's process ended without an answer") from None
-    if "error" in answer:
-        raise RegistryUnreachable(answer["error"])
-    champions: Sequence[Mapping[str, Any]] = answer["champions"]
-    return champions
+    return found

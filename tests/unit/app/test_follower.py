@@ -54,8 +54,6 @@ class Scripted(Follower):
 
     async def _ask(self) -> Sequence[Mapping[str, Any]]:
         answer = self._answers.pop(0)
-        if isinstance(answer, TimeoutError):
-            await asyncio.sleep(60)
         if isinstance(answer, Exception):
             raise answer
         return answer

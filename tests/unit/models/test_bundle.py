@@ -77,6 +77,13 @@ def test_a_bundle_read_back_holds_the_same_bytes_and_proves_itself(tmp_path, fil
     assert model.assess(values).score == fitted().model.assess(values).score
 
 
+def test_a_model_of_another_kind_than_its_outcome_is_refused(tmp_path):
+    """A number of days must never be shown as a risk."""
+    content = document(lambda d: d.update(kind="numeric"))
+    with pytest.raises(BundleRefused, match="predicts a numeric outcome, `death_180d` is binary"):
+        proved(tmp_path, content)
+
+
 def test_a_numeric_model_proves_itself_too(tmp_path):
     content = bundle_files(fitted("length_of_stay_days"))
     model = proved(tmp_path, content, "icu-review.length_of_stay_days")
