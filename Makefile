@@ -5,7 +5,7 @@ VAR_DIR ?= var
 BIN := .venv/bin
 export PORT VAR_DIR DEMO_ONCE
 
-.PHONY: demo test check bench healthchain lock openapi clean
+.PHONY: demo test check bench soak healthchain lock openapi clean
 
 demo: .venv/installed
 	@$(BIN)/risk-serve demo
@@ -28,6 +28,10 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.cds_hooks
 	$(BIN)/python -m tests.benchmarks.bundle
 	$(BIN)/python -m tests.benchmarks.file_drop
+
+# Ten minutes of load while champions are moved, broken and MLflow is killed; never part of the tests.
+soak: .venv/installed
+	$(BIN)/python -m tests.benchmarks.soak
 
 openapi: .venv/installed
 	$(BIN)/risk-serve openapi --write openapi
