@@ -342,7 +342,7 @@ def _document_shared_shapes(app: FastAPI) -> None:
         shapes.setdefault(OUTCOME, resource(OUTCOME))
         for name in ("HTTPValidationError", "ValidationError"):
             shapes.pop(name, None)
-        schema["components"]["securitySchemes"] = SECURITY_SCHEMES
+        schema["components"]["securitySchemes"] = SECURITY_SCHEMES | following.SIGNATURE_SCHEME
         scopes = guarded_scopes(ROUTERS)
         for path, operations_of_path in schema["paths"].items():
             for operation in operations_of_path.values():

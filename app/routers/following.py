@@ -18,6 +18,14 @@ OPERATE = "operate"
 router = APIRouter(prefix="/v1", tags=["models"], route_class=guarded(OPERATE))
 signed = APIRouter(prefix="/v1", tags=["models"])
 ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": RefreshDocument}}
+SIGNATURE_SCHEME = {
+    "mlflow_signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-MLflow-Signature",
+        "description": "HMAC-SHA256 with the webhook's secret, as MLflow signs.",
+    }
+}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemDocument} for status in (400, 401, 404, 408, 413)
 }
@@ -45,6 +53,7 @@ async def refresh(request: Request) -> Response:
     status_code=202,
     response_model=RefreshDocument,
     responses={**ACCEPTED, **PROBLEMS},
+    openapi_extra={"security": [{name: []} for name in SIGNATURE_SCHEME]},
 )
 async def webhook(request: Request) -> Response:
     """The same for MLflow: any delivery signed with `RISK_WEBHOOK_SECRET_FILE`'s secret.

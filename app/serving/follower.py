@@ -98,9 +98,8 @@ class Follower:
         self._vocabulary = vocabulary
         cache = var / "model-cache"
         self._last_good = LastGood(cache)
-        self._registry = RegistryProcess(var, cache)
+        self._registry = RegistryProcess(var, cache, timeout_s)
         self._poll_s = poll_s
-        self._timeout_s = timeout_s
         self._changed = changed
         self._conditions = conditions or Conditions()
         self._group = group or WorkerGroup()
@@ -173,7 +172,7 @@ class Follower:
     async def _ask(self) -> Sequence[Mapping[str, Any]]:
         known = self._vocabulary.model_names()
         names = [name for name in known if self._only is None or name in self._only]
-        return await self._registry.champions(names, self._timeout_s)
+        return await self._registry.champions(names)
 
     async def _load(self, champions: Sequence[Mapping[str, Any]]) -> bool:
         """Serve these champions, whichever of them may; whether anything changed."""

@@ -16,8 +16,6 @@ from models.registry import location
 
 LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
 LOADING_PATIENCE_S = 120.0
-# MLflow's own seven retries would go on for minutes; the next look is the retry.
-ONE_RETRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 
 
 class RegistryProcess:
@@ -29,23 +27,19 @@ class RegistryProcess:
         The state folder: where the registry is when no MLflow variable names it.
     cache : Path
         Where it brings the champions' bundles.
+    timeout_s : float
+        For an answer. Loading MLflow has its own patience: on a busy machine it takes longer than
+        many an answer may, and a process that is ended over it is never ready.
     """
 
-    def __init__(self, var: Path, cache: Path) -> None:
+    def __init__(self, var: Path, cache: Path, timeout_s: float) -> None:
         self._var = var
+        self._timeout_s = timeout_s
         self._cache = cache
         self._child: asyncio.subprocess.Process | None = None
 
-    async def champions(
-        self, names: Sequence[str], timeout_s: float
-    ) -> Sequence[Mapping[str, Any]]:
+    async def champions(self, names: Sequence[str]) -> Sequence[Mapping[str, Any]]:
         """Which versions are champions, and where their bundles are.
-
-        Parameters
-        ----------
-        timeout_s : float
-            For the answer. Loading MLflow has its own patience: on a busy machine it takes longer
-            than many an answer may, and a process that is ended over it is never ready.
 
         Raises
         ------
@@ -56,7 +50,7 @@ class RegistryProcess:
         """
         try:
             child = await asyncio.wait_for(self._ready(), LOADING_PATIENCE_S)
-            answer = await asyncio.wait_for(self._answer(child, names), timeout_s)
+            answer = await asyncio.wait_for(self._answer(child, names), self._timeout_s)
         except BaseException:  # the caller's patience ends by cancelling
             await self.end()
             raise
@@ -73,10 +67,22 @@ class RegistryProcess:
                 sys.executable, "-m", "models.registry", "sync", str(self._cache), tracking,
                 registry, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL, limit=LARGEST_ANSWER_BYTES,
-                env={**ONE_RETRY, **os.environ},
+                env={**self._patience(), **os.environ},
             )  # fmt: skip
             await _line(self._child)
         return self._child
+
+    def _patience(self) -> dict[str, str]:
+        """How long MLflow may try, unless its own variables say otherwise.
+
+        It gives up and says so before this end loses patience, also with a server that hangs: a
+        process that has to be ended for it is not there when the server is back. Its own seven
+        retries would go on for minutes; the next look is the retry.
+        """
+        return {
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, int(self._timeout_s / 3))),
+        }
 
     async def _answer(
         self, child: asyncio.subprocess.Process, names: Sequence[str]

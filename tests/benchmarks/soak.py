@@ -42,6 +42,7 @@ CONNECTIONS = 8
 RECONNECT_AFTER = 100
 """Requests on one connection: the kernel hands the next connection to either worker."""
 TOLERANCE = 1e-9
+START_PATIENCE_S = 180.0
 SETTINGS = {
     "RISK_WORKERS": "2",
     "RISK_ANSWER_BUDGET_MS": "0.6",
@@ -206,7 +207,11 @@ class Soak:
     def run(self, url: str, seconds: float, events: int, pause_s: float) -> Report:
         """Ask while the programme of events goes round."""
         self._url = url
-        self._until(lambda workers: all(not w["serving_from_cache"] for w in workers))
+        ready = self._until(
+            lambda ws: all(NAME in w["models"] and not w["serving_from_cache"] for w in ws),
+            START_PATIENCE_S,
+        )
+        assert ready is not None, "the workers never served the first champion"
         sent = {
             "index_time": "2026-11-21T12:00:00Z",
             "outcomes": ["death_180d"],
@@ -330,7 +335,7 @@ def soak(
         "MLFLOW_TRACKING_URI": server.url,
         "RISK_REGISTRY_POLL_S": str(interval_s),
     }
-    with running_service(folder / "var", folder / "log", settings) as service:
+    with running_service(folder / "var", folder / "log", settings, until=None) as service:
         return run.run(service.url, seconds, events, pause_s)
 
 

@@ -68,8 +68,10 @@ class Stage:
 
     def confirmed(self) -> bool:
         """Both workers live and have the registry's word for what they serve."""
-        found = [worker["serving_from_cache"] for worker in self.ready()["workers"]]
-        return found == [False, False]
+        found = self.ready()["workers"]
+        return len(found) == 2 and all(
+            worker["last_success"] and not worker["serving_from_cache"] for worker in found
+        )
 
     def metric(self, name: str) -> dict[str, float]:
         """Every sample of a metric, by its labels as written."""
@@ -107,9 +109,10 @@ def staged(
 ) -> Iterator[Stage]:
     """A service of two workers over a registry that has a champion."""
     var = folder / "var"
-    with running_service(var, folder / "log", settings(server, folder, **more)) as service:
+    given = settings(server, folder, **more)
+    with running_service(var, folder / "log", given, until=None) as service:
         stage = Stage(server, publisher, service, var)
-        until(stage.confirmed)
+        until(stage.confirmed, 180)
         yield stage
 
 
