@@ -332,7 +332,7 @@ class Registry:
                 )
             )
             described: Any = Model.load(str(folder))
-        inputs = getattr(described.signature, "inputs", None)
+        inputs: Any = getattr(described.signature, "inputs", None)
         named = inputs is not None and inputs.has_input_names() and not inputs.is_tensor_spec()
         columns = {c.name: c.type.name for c in inputs.inputs} if named else None
         flavors = dict(described.flavors)

@@ -6,7 +6,7 @@ at once in several processes while one of them registers (`training.workers`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -55,7 +55,7 @@ def stand_in(
         "maximum": None,
     }
     model = RiskModel.from_document(document, None)
-    return ServedModel(model, VERSION, "champion", DIGEST, {}, "", {})
+    return ServedModel(model, VERSION, "champion", DIGEST, {}, {})
 
 
 def _input(feature: Feature) -> dict[str, Any]:

@@ -28,8 +28,8 @@ from training.commands.options import (
     tell,
 )
 from training.errors import PromotionRefused, SourceInvalid
-from training.signing import signing_keyring
 from training.promotion import Decision
+from training.signing import signing_keyring
 
 if TYPE_CHECKING:
     from training.promote import Promotion

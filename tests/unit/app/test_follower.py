@@ -219,6 +219,8 @@ def test_a_decision_that_comes_after_the_alias_is_shown_without_another_version(
     found = follow([one], [one | {"gate": "a record"}])
     assert found.served[NAME].gate.text == "a record"
     assert found.changes == [[NAME], [NAME]]
+
+
 # ---------------------------------------------------------------- a worker that starts again
 
 
@@ -323,7 +325,9 @@ def test_an_ungated_version_is_not_served_where_the_site_refuses_it(
     assert found.state.refused[NAME] == {"version": "2", "reason": f"not gated: {NO_RECORD}"}
     # It holds for what is remembered as well, and for a decision that comes later.
     assert follow(begin=True, conditions=refusing).served
-    assert not follow(begin=True, conditions=Conditions(gate=GatePolicy(REFUSE, (b"other",)))).served
+    assert not follow(
+        begin=True, conditions=Conditions(gate=GatePolicy(REFUSE, (b"other",)))
+    ).served
     decided = replace(record, digest=two["digest"]).sealed(key)
     found = follow([two], [{**two, "gate": decided}], conditions=refusing)
     assert found.served[NAME].version == "2"
