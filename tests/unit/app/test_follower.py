@@ -123,7 +123,7 @@ def test_a_champion_that_lost_its_alias_is_retired(follow: Follow, champion: Cha
 
 @pytest.mark.parametrize(
     "changed",
-    [{"card_md": b"\xff"}, {"model_json": b"[" * 100_000}, {"trees_txt": b"\xff"},
+    [{"card_json": b"{}"}, {"model_json": b"[" * 100_000}, {"trees_txt": b"\xff"},
      {"example_json": b"{}"}],
     ids=lambda changed: next(iter(changed)),
 )  # fmt: skip
@@ -148,7 +148,7 @@ def test_a_version_that_could_not_be_brought_is_refused_with_its_reason(
 
 
 def test_after_a_bad_version_a_good_one_serves(follow: Follow, champion: Champion):
-    found = follow([champion("1")], [champion("2", card_md=b"\xff")], [champion("3")])
+    found = follow([champion("1")], [champion("2", card_json=b"{}")], [champion("3")])
     assert found.served[NAME].version == "3"
     assert found.state.refused == {}
     assert found.failures == 1

@@ -23,7 +23,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from models.bundle import prove, read_bundle
 from models.errors import BundleRefused, ModelNotFound
-from models.registry import CHAMPION, Registry, location, sync
+from models.registry import CHAMPION, Cache, Registry, location, sync
 from models.risk.assessment import MISSING_REQUIRED, Abstained, Answered
 from models.risk.calibration import probability
 from tests.lib import foreign_models as foreign
@@ -175,7 +175,8 @@ def test_what_an_imputer_puts_in_its_place_still_shows_as_missing_and_widens_the
     assert isinstance(without, Answered)
     x = model.vector({n: v for n, v in known.items() if n != "albumin"})
     assert np.isnan(x[foreign.NAMES.index("albumin")])
-    assert model.additive.explain_one(x)[1] > model.additive.explain_one(model.vector(known))[1]
+    without_it, measured = model.additive.variance(np.stack([x, model.vector(known)]))
+    assert without_it > measured
 
 
 def test_without_what_a_booster_never_saw_missing_the_model_abstains(
@@ -368,11 +369,11 @@ def test_a_plain_model_under_the_alias_is_refused_with_the_way_to_adopt_it(
     reference = desk.log(name, small())
     version = reference.rsplit("/", 1)[1]
     desk.registry.set_alias(name, CHAMPION, version)
-    [cached] = sync(desk.registry, [name], tmp_path / "cache")
+    [cached] = sync(desk.registry, [name], Cache(tmp_path / "cache"))
     assert cached.path is None
     assert "risk-train adopt" in str(cached.refused)
     desk.registry.tag(name, version, {"bundle_digest": "sha256:" + "0" * 64})
-    [cached] = sync(desk.registry, [name], tmp_path / "cache")
+    [cached] = sync(desk.registry, [name], Cache(tmp_path / "cache"))
     assert "not a bundle of this product" in str(cached.refused)
     assert "risk-train adopt" in str(cached.refused)
     with pytest.raises(BundleRefused, match="risk-train adopt"):
