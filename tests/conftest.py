@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+
+# Before any table is made: else it is cut to the width of whatever terminal the tests run in.
+os.environ["COLUMNS"] = "200"
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

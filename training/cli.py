@@ -307,7 +307,7 @@ def run(
             raise BundleRefused(f"{one.task.name}: {one.reason}")
     # What was named must be trained; of a whole list, what the cohort can carry.
     if lacking and (outcome or len(lacking) == len(trained)):
-        raise CohortTooSmall(str(lacking[0].reason))
+        raise CohortTooSmall("; ".join(sorted(str(one.reason) for one in lacking)))
 
 
 @app.command()

@@ -103,7 +103,7 @@ def mlflow_leaves_no_trace() -> Iterator[None]:
 def stage(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("trust")
     var = folder / "var"
-    bundles = [next((trained / "model-cache" / name).iterdir()) for name in (NAME, OTHER)]
+    bundles = [next((trained / "model-cache" / name).glob("[0-9]*")) for name in (NAME, OTHER)]
     registry = Registry.at(var)
     for name, bundle in zip((NAME, OTHER), bundles, strict=True):
         version = registry.publish(name, bundle, Run({}, {}, {}, {}, {"age": "double"}))

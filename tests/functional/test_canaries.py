@@ -42,6 +42,7 @@ PACK = 8
 """How many canaries a header, a query or a broken body holds at once."""
 LIMIT_BYTES = 65_536
 CARE_UNIT = "ward-31"
+WEBHOOK = "/v1/models:webhook"
 POINT = "icu-review"
 ASSESS = f"/v1/branch-points/{POINT}/assessments"
 KEY = key_pair("canary-key", "ES256")
@@ -654,7 +655,7 @@ class Walk:
             for method, operation in operations.items():
                 query = [p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"]
                 self.routes[path] = Route(method.upper(), query)
-                if method == "post":
+                if method == "post" and "requestBody" in operation:
                     good[path] = _example(operation)
         for path in (*HIDDEN, *NOWHERE):
             self.routes[path] = Route("GET", [])
@@ -665,9 +666,10 @@ class Walk:
             self.plant_around(path, route.method, body)
             self.plant_paths(path, route.method)
             self.plant_methods(path)
+            if route.method == "POST":
+                self.plant_bodies(path)
         for path, given in good.items():
             example = given or assessment
-            self.plant_bodies(path)
             self.plant_fields(path, example)
             if "measurements" in example:
                 self.plant_values(path, example)
@@ -821,7 +823,7 @@ def walk(
                      "RISK_API_KEYS_FILE": str(site / "api-keys.jsonl")}  # fmt: skip
         scopes = (
             part
-            for name in ("read", "assess", "outcomes", "inspect", "cds")
+            for name in ("read", "assess", "outcomes", "inspect", "cds", "operate")
             for part in ("--scope", name)
         )
         made.tenant, key = "north", run_command(
@@ -950,7 +952,9 @@ def test_the_walk_went_everywhere(walk: Walk):
         statuses = walk.door.statuses[path]
         assert sum(statuses.values()) >= EVERYONE // PACK
         if route.method == "POST":
-            assert statuses.keys() & {200, 201}, path
+            # Nothing that is sent there is signed by MLflow.
+            expected = {401, 404} if path == WEBHOOK else {200, 201, 202}
+            assert statuses.keys() & expected, path
     unexpected = {
         route: dict(statuses)
         for route, statuses in walk.door.statuses.items()

@@ -29,7 +29,7 @@ from tests.lib.risk_models import Fitted, bundle_files, fitted, values_of
 NAME = "icu-review.death_180d"
 SHIFT = 0.05
 CARD = b'{"cohort": {"title": "synthetic rows"}}'
-SLOW_COLUMNS = 1400
+SLOW_COLUMNS = 2800
 """Enough columns without weight to make an answer more than ten times the work, on one thread."""
 Files = dict[str, bytes]
 
