@@ -7,6 +7,7 @@ import hmac
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -57,6 +58,7 @@ from app.services.parts import Parts
 from app.serving.conditions import site_conditions
 from app.serving.follower import Follower
 from app.serving.memory import settle_memory
+from app.serving.shadow import Challengers, Shadow
 from app.serving.slot import ServedModel, Slot
 from app.serving.worker_group import WorkerGroup
 from app.settings import Settings, is_loopback
@@ -180,7 +182,15 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
         changed=changed,
         conditions=site_conditions(settings, keyring),
         group=group,
+        challenging=lambda names: challengers.name(names if settings.shadow else ()),
     )
+    shadow = Shadow(
+        settings.database,
+        settings.content,
+        parts.ledger,
+        changed=lambda rows: follower.tell_shadow([asdict(row) for row in rows]),
+    )
+    challengers = Challengers(settings.var_dir, settings.registry_timeout_s, shadow)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -191,7 +201,10 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
         await parts.ledger.start()
         await identity.begin()
         await follower.begin()
-        tasks = [asyncio.create_task(follower.run()), asyncio.create_task(_note_head(parts.ledger))]
+        tasks = [
+            asyncio.create_task(work)
+            for work in (follower.run(), shadow.run(), _note_head(parts.ledger))
+        ]
         try:
             yield
         finally:
@@ -200,6 +213,7 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
             for task in tasks:
                 with suppress(asyncio.CancelledError):
                     await task
+            await challengers.end()
             await identity.end()
             await desk.servers.close()
             await parts.ledger.close()

@@ -116,6 +116,9 @@ class Settings(BaseSettings):
         gt=0,
         description="Processor time that a model's median answer may take; slower ones are refused.",
     )
+    shadow: bool = Field(
+        True, description="Ask the registry's challengers about what was answered, unseen."
+    )
     webhook_secret_file: Path | None = Field(
         None, description="Secret of MLflow's webhook, a line; without it the receiver is off."
     )

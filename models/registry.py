@@ -228,7 +228,13 @@ class Registry:
 
         One question for all of them; one more for each whose newest version it is not.
         """
-        wanted, found = set(names), {}
+        return self.holders(names, alias)[0]
+
+    def holders(
+        self, names: Sequence[str], alias: str, other: str | None = None
+    ) -> tuple[list[Version], list[str]]:
+        """The versions that have an alias, and by the way which models have another one."""
+        wanted, found, others = set(names), {}, []
         with _Answering():
             token = None
             while True:
@@ -236,9 +242,11 @@ class Registry:
                 for model in page:
                     if model.name in wanted and alias in model.aliases:
                         found[model.name] = self._known(model, str(model.aliases[alias]))
+                    if model.name in wanted and other in model.aliases:
+                        others.append(model.name)
                 token = page.token
                 if not token:
-                    return [found[name] for name in names if name in found]
+                    return [found[name] for name in names if name in found], sorted(others)
 
     def _known(self, model: Any, number: str) -> Version:
         """A version out of what the search told of its model, else by asking for it."""
@@ -250,6 +258,10 @@ class Registry:
     def set_alias(self, name: str, alias: str, version: str) -> None:
         with _Answering():
             self._client.set_registered_model_alias(name, alias, version)
+
+    def remove_alias(self, name: str, alias: str) -> None:
+        with _Answering():
+            self._client.delete_registered_model_alias(name, alias)
 
     def tag(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         with _Answering():
@@ -475,9 +487,11 @@ def _clear_abandoned(cache: Path) -> None:
                 shutil.rmtree(partial, ignore_errors=True)
 
 
-def sync(registry: Registry, names: Sequence[str], cache: Cache) -> list[Cached]:
-    """Bring every champion into the cache; what cannot be brought is named with its reason."""
-    return [_kept(registry, version, cache) for version in registry.aliased(names)]
+def sync(
+    registry: Registry, names: Sequence[str], cache: Cache, alias: str = CHAMPION
+) -> list[Cached]:
+    """Bring whoever has the alias into the cache; what cannot be brought is named with its reason."""
+    return [_kept(registry, version, cache) for version in registry.aliased(names, alias)]
 
 
 def _kept(registry: Registry, version: Version, cache: Cache) -> Cached:
@@ -515,8 +529,9 @@ def _quiet() -> None:
 def main(arguments: Sequence[str]) -> int:
     """`sync CACHE TRACKING_URI REGISTRY_URI`: answer every line of standard input.
 
-    A line in is a JSON list of model names, a line out is `{"champions": […]}` or `{"error": …}`;
-    before the first of them, `{"ready": true}` says that MLflow is loaded.
+    A line in is `{"names": […], "alias": …}`, a line out is `{"versions": […], "challenging": […]}`
+    (the second: which of the models have a challenger) or `{"error": …}`; before the first of them,
+    `{"ready": true}` says that MLflow is loaded.
     The end of standard input ends the process, so it never outlives the service that asked.
     """
     _, cache, tracking_uri, registry_uri = arguments
@@ -528,14 +543,16 @@ def main(arguments: Sequence[str]) -> int:
         try:
             registry = registry or Registry(tracking_uri, registry_uri)
             kept = kept or Cache(Path(cache))
-            champions = sync(registry, json.loads(line), kept)
+            asked = json.loads(line)
+            versions, challenging = registry.holders(asked["names"], asked["alias"], CHALLENGER)
+            found = [_kept(registry, version, kept) for version in versions]
         except (RegistryUnreachable, ModelNotFound) as error:
             answer: dict[str, Any] = {"error": str(error)}
             registry = None  # whatever it held open is no good any more
         except OSError as error:
             answer = {"error": f"the model cache cannot be used ({error.strerror})"}
         else:
-            answer = {"champions": [asdict(champion) for champion in champions]}
+            answer = {"versions": [asdict(one) for one in found], "challenging": challenging}
         _say(answer)
     return 0
 

@@ -7,10 +7,13 @@ and bins are all declared beforehand.
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from models.vocabulary import Vocabulary
 from monitoring.ledger.entries import KINDS
@@ -63,6 +66,8 @@ class Metrics:
             "Served models whose gate decision is missing, failed, or not sealed here.",
             registry=self._registry,
         )
+        self._shadow = _ShadowSeries()
+        self._registry.register(self._shadow)
         self._failures_shown = 0
         self._last_success = Gauge(
             "risk_registry_last_success_timestamp_seconds",
@@ -206,6 +211,16 @@ class Metrics:
             self._load_failures.inc(failures - self._failures_shown)
             self._failures_shown = failures
 
+    def shadowing(self, challengers: Sequence[Mapping[str, Any]]) -> None:
+        """Show how the challengers of this service do, whichever worker has them asked.
+
+        Parameters
+        ----------
+        challengers : sequence of mapping
+            `app.serving.shadow.ChallengerRow` as a mapping.
+        """
+        self._shadow.challengers = challengers
+
     def committed(self, kinds: Iterable[str], duration_s: float, *, failed: bool) -> None:
         """Count one attempt to write to the ledger."""
         self._commits["failed" if failed else "ok"].inc()
@@ -235,3 +250,76 @@ class Metrics:
                 self._assessments[key].inc(count)
                 self._answered[key] = 0
         return generate_latest(self._registry)
+
+
+class _ShadowSeries(Collector):
+    """The challengers' series, made of what is known of them when Prometheus asks.
+
+    The counts are kept where the challengers are asked and only shown here, so they are no counters
+    of this process.
+    """
+
+    LABELS = ("model", "version")
+
+    def __init__(self) -> None:
+        self.challengers: Sequence[Mapping[str, Any]] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        asked = CounterMetricFamily(
+            "risk_shadow_assessments", "Assessments that a challenger was asked about, unseen.",
+            labels=(*self.LABELS, "status"),
+        )  # fmt: skip
+        other = CounterMetricFamily(
+            "risk_shadow_other_band",
+            "Of them those in another band than the champion's, or that only one answered.",
+            labels=self.LABELS,
+        )
+        apart = CounterMetricFamily(
+            "risk_shadow_apart",
+            "Sum of absolute differences to the champion's predictions, in the outcome's unit.",
+            labels=self.LABELS,
+        )
+        both = CounterMetricFamily(
+            "risk_shadow_both", "Predictions that stand in that sum.", labels=self.LABELS
+        )
+        lag = GaugeMetricFamily(
+            "risk_shadow_lag_seconds",
+            "Age of the oldest assessment of the challenger's last batch.",
+            labels=self.LABELS,
+        )
+        aside = GaugeMetricFamily(
+            "risk_shadow_set_aside",
+            "1 for a challenger that is not asked: refused, or its process hung or ended.",
+            labels=self.LABELS,
+        )
+        outcomes = GaugeMetricFamily(
+            "risk_shadow_outcomes",
+            "Assessments of known outcome to which champion and challenger gave a number.",
+            labels=self.LABELS,
+        )
+        named = {
+            "auroc": ("risk_shadow_auroc", "AUROC on them."),
+            "brier": ("risk_shadow_brier_score", "Brier score on them."),
+            "net_benefit": (
+                "risk_shadow_net_benefit",
+                "Net benefit on them at the branch point's first threshold of action.",
+            ),
+        }
+        figures = {
+            name: GaugeMetricFamily(series, text, labels=(*self.LABELS, "alias"))
+            for name, (series, text) in named.items()
+        }
+        for one in self.challengers:
+            who = (one["name"], one["version"])
+            for status in ("answered", "abstained"):
+                asked.add_metric((*who, status), one[status])
+            other.add_metric(who, one["other_band"])
+            apart.add_metric(who, one["apart"])
+            both.add_metric(who, one["both"])
+            lag.add_metric(who, one["lag_s"])
+            aside.add_metric(who, float(one["set_aside"] is not None))
+            outcomes.add_metric(who, one["outcomes"])
+            for alias, told in one["figures"].items():
+                for name, value in told.items():
+                    figures[name].add_metric((*who, alias), value)
+        yield from (asked, other, apart, both, lag, aside, outcomes, *figures.values())

@@ -24,6 +24,7 @@ from monitoring.keyring import EXPORT, FILE_NAME
 from training.cohort import read_rows
 from training.commands.adopt import adopt
 from training.commands.card import card
+from training.commands.challenge import challenge, compare
 from training.commands.cohorts import (
     admitted,
     file_of,
@@ -79,8 +80,8 @@ app = typer.Typer(
     add_completion=False,
 )
 for command in (
-    adopt, card, signal, validate, recalibrate, retrain, promote, rollback, history, pack, unpack,
-    inspect_pack,
+    adopt, card, signal, validate, recalibrate, retrain, challenge, compare, promote, rollback,
+    history, pack, unpack, inspect_pack,
 ):  # fmt: skip
     app.command(command.__name__.replace("_", "-"))(command)
 

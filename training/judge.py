@@ -14,7 +14,7 @@ from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
 from training.cohort import Cohort, group_values
 from training.errors import CohortTooSmall
-from training.evaluation import decision_thresholds, evaluate_binary, evaluate_numeric
+from training.evaluation import evaluate_binary, evaluate_numeric
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -120,8 +120,8 @@ def judge(
                 y, probability(found.score), lower=lower, upper=upper,
                 comparators={**others, **(comparators or {})}, groups=own_groups, seed=seed,
                 n_resamples=resamples, patients=patients,
-                thresholds=decision_thresholds(
-                    vocabulary.branch_points[model.branch_point], model.outcome
+                thresholds=vocabulary.branch_points[model.branch_point].decision_thresholds(
+                    model.outcome
                 ),
             )  # fmt: skip
         else:

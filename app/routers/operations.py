@@ -16,6 +16,9 @@ from app.serving.worker_group import WorkerRow
 from models.gate_record import SERVE
 from monitoring.metrics import CONTENT_TYPE
 
+CHALLENGER_SHOWN = (
+    "name", "version", "digest", "answered", "abstained", "begun", "lag_s", "set_aside",
+)  # fmt: skip
 OPEN_NOTE = "development mode: callers are not authenticated; loopback only"
 liveness = APIRouter(tags=["operations"])
 router = APIRouter(tags=["operations"], route_class=guarded(OPERATIONS))
@@ -58,6 +61,7 @@ async def readyz(request: Request) -> Response:
     elif ledger.failing is not None:
         reason = f"the ledger cannot record ({ledger.failing})"
     seq, chain = ledger.head
+    workers, _ = state.follower.workers()
     body = {
         "ready": ready,
         "reason": reason,
@@ -81,7 +85,10 @@ async def readyz(request: Request) -> Response:
             if model.gate.doubt is not None and state.settings.ungated != SERVE
         ],
         "refused": [{"name": name, **why} for name, why in sorted(follower.refused.items())],
-        "workers": [worker_document(row) for row in state.follower.workers()[0]],
+        "workers": [worker_document(row) for row in workers],
+        "challengers": [
+            {key: one[key] for key in CHALLENGER_SHOWN} for row in workers for one in row.shadow
+        ],
     }
     return as_json(body, 200 if ready else 503)
 
@@ -108,6 +115,7 @@ async def metrics(request: Request) -> Response:
         from_cache=sum(row.from_cache for row in workers),
         failures=failures,
     )
+    state.metrics.shadowing([one for row in workers for one in row.shadow])
     ledger = state.parts.ledger
     state.metrics.ledger(ledger.waiting, up=ledger.failing is None)
     return Response(state.metrics.exposition(), media_type=CONTENT_TYPE)

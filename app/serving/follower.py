@@ -77,6 +77,8 @@ class Follower:
         What a version must fulfil here, beyond being sound.
     group : WorkerGroup, optional
         The other workers of this service.
+    challenging : callable
+        Told at every look of the first worker which models have a challenger.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Follower:
         only: Collection[str] | None = None,
         conditions: Conditions | None = None,
         group: WorkerGroup | None = None,
+        challenging: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         self._only = only
         self.state = FollowerState()
@@ -103,6 +106,8 @@ class Follower:
         self._changed = changed
         self._conditions = conditions or Conditions()
         self._group = group or WorkerGroup()
+        self._challenging = challenging
+        self._shadow: tuple[Mapping[str, Any], ...] = ()
         self._failures = 0
         self._unproven: dict[tuple[str, str, str], tuple[float, str]] = {}
 
@@ -146,6 +151,11 @@ class Follower:
         """How every living worker follows, and the refused versions that all ever counted."""
         return self._group.rows(self._row())
 
+    def tell_shadow(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Show all workers how the challengers do."""
+        self._shadow = tuple(rows)
+        self._group.tell(self._row())
+
     async def follow_once(self) -> None:
         """Ask the registry once and serve what it names; without it, serve from the cache."""
         first = not self.state.reachable
@@ -172,7 +182,10 @@ class Follower:
     async def _ask(self) -> Sequence[Mapping[str, Any]]:
         known = self._vocabulary.model_names()
         names = [name for name in known if self._only is None or name in self._only]
-        return await self._registry.champions(names)
+        champions, challenging = await self._registry.holders(names, CHAMPION)
+        if self._group.place == 0:
+            self._challenging(challenging)
+        return champions
 
     async def _load(self, champions: Sequence[Mapping[str, Any]]) -> bool:
         """Serve these champions, whichever of them may; whether anything changed."""
@@ -262,6 +275,7 @@ class Follower:
             refused=tuple(
                 (name, why["version"], why["reason"]) for name, why in state.refused.items()
             ),
+            shadow=self._shadow,
         )
 
     async def close(self) -> None:

@@ -38,8 +38,10 @@ class RegistryProcess:
         self._cache = cache
         self._child: asyncio.subprocess.Process | None = None
 
-    async def champions(self, names: Sequence[str]) -> Sequence[Mapping[str, Any]]:
-        """Which versions are champions, and where their bundles are.
+    async def holders(
+        self, names: Sequence[str], alias: str
+    ) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
+        """Which versions have the alias and where their bundles are; which models have a challenger.
 
         Raises
         ------
@@ -50,14 +52,14 @@ class RegistryProcess:
         """
         try:
             child = await asyncio.wait_for(self._ready(), LOADING_PATIENCE_S)
-            answer = await asyncio.wait_for(self._answer(child, names), self._timeout_s)
+            asked = {"names": list(names), "alias": alias}
+            answer = await asyncio.wait_for(self._answer(child, asked), self._timeout_s)
         except BaseException:  # the caller's patience ends by cancelling
             await self.end()
             raise
         if "error" in answer:
             raise RegistryUnreachable(answer["error"])
-        champions: Sequence[Mapping[str, Any]] = answer["champions"]
-        return champions
+        return answer["versions"], answer["challenging"]
 
     async def _ready(self) -> asyncio.subprocess.Process:
         """The process, started if need be, with MLflow loaded."""
@@ -85,11 +87,11 @@ class RegistryProcess:
         }
 
     async def _answer(
-        self, child: asyncio.subprocess.Process, names: Sequence[str]
+        self, child: asyncio.subprocess.Process, asked: Mapping[str, Any]
     ) -> dict[str, Any]:
         if child.stdin is None:  # pragma: no cover - it is piped
             raise RegistryUnreachable("the registry's process has no pipes")
-        child.stdin.write(json.dumps(names).encode() + b"\n")
+        child.stdin.write(json.dumps(asked).encode() + b"\n")
         await child.stdin.drain()
         return await _line(child)
 

@@ -13,11 +13,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 GROUPS = "workers"
 PLACES = 64
@@ -43,6 +43,8 @@ class WorkerRow:
         Name, version, alias and digest of each model it serves.
     refused : tuple
         Name, version and reason of each version it refuses now.
+    shadow : tuple of mapping
+        How each challenger does, where this worker has them asked.
     """
 
     worker: int = 0
@@ -51,6 +53,7 @@ class WorkerRow:
     failures: int = 0
     models: tuple[tuple[str, str, str, str], ...] = ()
     refused: tuple[tuple[str, str, str], ...] = ()
+    shadow: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(slots=True)
@@ -143,7 +146,8 @@ class WorkerGroup:
             found = json.loads(self._row(place).read_text())
             models = tuple(tuple(model) for model in found.pop("models"))
             refused = tuple(tuple(item) for item in found.pop("refused"))
-            return WorkerRow(**found, models=models, refused=refused)
+            shadow = tuple(found.pop("shadow"))
+            return WorkerRow(**found, models=models, refused=refused, shadow=shadow)
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

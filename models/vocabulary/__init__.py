@@ -18,6 +18,7 @@ from models.vocabulary.features import Feature, load_features
 from models.vocabulary.intake import Intake, reason_here, settle
 from models.vocabulary.measurement import Measurement, set_aside_reason, take
 from models.vocabulary.outcomes import Outcome, load_outcomes
+from models.vocabulary.stored import restored
 
 __all__ = [
     "BranchPoint",
@@ -28,6 +29,7 @@ __all__ = [
     "Vocabulary",
     "load_vocabulary",
     "reason_here",
+    "restored",
     "set_aside_reason",
     "settle",
     "take",

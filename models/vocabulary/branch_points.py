@@ -98,6 +98,19 @@ class BranchPoint:
     outcomes: Mapping[str, Bands | None]
     actions: tuple[Action, ...]
 
+    def decision_thresholds(self, outcome: str) -> tuple[float, ...]:
+        """Probabilities at which somebody would act: where a suggestion or the band of action begins.
+
+        Empty for a numeric outcome, and where a site acts on everybody.
+        """
+        bands = self.outcomes[outcome]
+        if bands is None:
+            return ()
+        acted_on = [action.bands for action in self.actions if action.outcome == outcome]
+        first = {min(bands.names.index(name) for name in names) for names in acted_on}
+        first.add(bands.names.index(bands.capacity.start))
+        return tuple(bands.limits[i - 1] for i in sorted(first) if i > 0)
+
 
 def load_branch_points(
     directory: Path, features: Mapping[str, Feature], outcomes: Mapping[str, Outcome]

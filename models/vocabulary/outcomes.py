@@ -27,6 +27,10 @@ SCHEMA = {
 }
 
 
+STAY_DAYS = 90.0
+"""An outcome of the hospital stay is known when the patient has left; product proposal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One outcome: what counts, until when, and how death is treated."""
@@ -45,6 +49,11 @@ class Outcome:
     unit: str | None = None
     minimum: float | None = None
     maximum: float | None = None
+
+    @property
+    def matures_after_days(self) -> float:
+        """Days after an assessment when it can be known what happened."""
+        return STAY_DAYS if self.horizon_days is None else float(self.horizon_days)
 
 
 def load_outcomes(path: Path) -> dict[str, Outcome]:

@@ -1,6 +1,15 @@
 """The ledger: what was asked and answered and what became of it; append-only, chained, durable."""
 
-from monitoring.ledger.entries import Access, Assessment, Event, Feedback, Link, Outcome, TokenUse
+from monitoring.ledger.entries import (
+    Access,
+    Assessment,
+    Event,
+    Feedback,
+    Link,
+    Outcome,
+    Shadow,
+    TokenUse,
+)
 from monitoring.ledger.errors import LedgerDamaged, LedgerError, LedgerMisfit, LedgerUnavailable
 from monitoring.ledger.identifiers import new_identifier
 from monitoring.ledger.ledger import Ledger, Recorded
@@ -20,6 +29,7 @@ __all__ = [
     "Link",
     "Outcome",
     "Recorded",
+    "Shadow",
     "TokenUse",
     "new_identifier",
 ]

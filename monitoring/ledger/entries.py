@@ -22,6 +22,7 @@ from monitoring.ledger.tables import (
     FEEDBACK,
     LINKS,
     OUTCOMES,
+    SHADOWS,
     TOKEN_USES,
 )
 
@@ -290,6 +291,50 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """What a challenger would have answered to an assessment, beside what the champion did.
+
+    Attributes
+    ----------
+    assessment_seq : int
+        Number of the assessment's row.
+    status : {"answered", "abstained"}
+    prediction : float or None
+        Probability, or the outcome's unit; None when it abstained.
+    """
+
+    kind: ClassVar[str] = "shadow"
+
+    recorded_at_us: int
+    assessment_id: str
+    assessment_seq: int
+    tenant: str
+    branch_point: str
+    outcome: str
+    version: str
+    digest: str
+    status: str
+    prediction: float | None
+
+    def apply(self, page: Page) -> None:
+        page.add(
+            SHADOWS,
+            self.recorded_at_us,
+            {
+                "assessment_id": self.assessment_id,
+                "assessment_seq": self.assessment_seq,
+                "tenant": self.tenant,
+                "branch_point": self.branch_point,
+                "outcome": self.outcome,
+                "version": self.version,
+                "digest": self.digest,
+                "status": self.status,
+                "prediction": self.prediction,
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TokenUse:
     """One use of a single-use token, seen by every worker and every replica."""
 
@@ -310,7 +355,8 @@ class TokenUse:
 
 
 KINDS: dict[str, type[Any]] = {
-    entry.kind: entry for entry in (Access, Assessment, Outcome, Feedback, Link, Event, TokenUse)
+    entry.kind: entry
+    for entry in (Access, Assessment, Outcome, Feedback, Link, Event, Shadow, TokenUse)
 }
 _VALUES = {
     name: attrgetter(*(item.name for item in fields(entry))) for name, entry in KINDS.items()

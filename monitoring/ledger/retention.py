@@ -16,7 +16,7 @@ from monitoring.ledger.identifiers import month_of
 from monitoring.ledger.page import Page
 from monitoring.ledger.reading import Progress, chained_rows, months, snapshot
 from monitoring.ledger.retired import RANGES_PER_EVENT, RETIRED, Range, to_detail
-from monitoring.ledger.tables import ACCESSES, ASSESSMENTS, EVENTS, FEEDBACK, OUTCOMES
+from monitoring.ledger.tables import ACCESSES, ASSESSMENTS, EVENTS, FEEDBACK, OUTCOMES, SHADOWS
 from monitoring.ledger.verify import verify
 
 ANSWER_MONTHS = 120
@@ -33,7 +33,7 @@ class Retention:
     Parameters
     ----------
     answers : int
-        Assessments, outcomes and feedback.
+        Assessments, outcomes, feedback, and what challengers would have answered.
     accesses : int
         The access log.
 
@@ -124,7 +124,7 @@ def _due(engine: Engine, retention: Retention, now_us: int) -> dict[int, list[Ta
     now = month_of(now_us)
     due: dict[int, list[Table]] = {}
     with engine.connect() as connection:
-        for table in (ASSESSMENTS, OUTCOMES, FEEDBACK, ACCESSES):
+        for table in (ASSESSMENTS, OUTCOMES, FEEDBACK, SHADOWS, ACCESSES):
             for month in months(connection, table):
                 if month < retention.first_kept(table.name, now):
                     due.setdefault(month, []).append(table)

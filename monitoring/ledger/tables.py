@@ -99,7 +99,21 @@ EVENTS = _chained(
     Column("kind", String(32), nullable=False),
     Column("detail", Text, nullable=False),
 )
-CHAINED = (ASSESSMENTS, OUTCOMES, FEEDBACK, ACCESSES, LINKS, EVENTS)
+SHADOWS = _chained(
+    "shadows",
+    Column("assessment_id", String(36), nullable=False),
+    Column("assessment_seq", BigInteger, nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("branch_point", String(64), nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("digest", String(80), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("prediction", Double),
+    indexes=(("assessment_seq",), ("digest", "assessment_seq")),
+)
+"""What a challenger would have answered: never shown to who asked."""
+CHAINED = (ASSESSMENTS, OUTCOMES, FEEDBACK, ACCESSES, LINKS, EVENTS, SHADOWS)
 """Every table whose rows are links of the chain; `seq` is unique over all of them."""
 
 HEAD = Table(

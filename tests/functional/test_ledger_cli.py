@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from monitoring.cli import app
 from monitoring.keyring import Keyring
+from monitoring.ledger.schema import NEWEST
 from tests.lib.ledger import (
     MONTH_US,
     NOTED,
@@ -28,7 +29,7 @@ from tests.lib.ledger import (
 from tests.lib.postgres import Postgres, needed_postgres
 from tests.lib.service import environment, script
 
-ROWS = NOTED + 12
+ROWS = NOTED + 14
 LONG_AGO = NOW_US - 71 * MONTH_US
 
 
@@ -84,10 +85,10 @@ def test_a_ledger_that_holds_is_told_with_its_head(url: str, var: Path) -> None:
 
 def test_what_was_tampered_with_is_shown_in_a_table_and_exits_3(url: str, var: Path) -> None:
     change(url, "UPDATE assessments SET latency_us = 1 WHERE seq = 4")
-    change(url, "DELETE FROM feedback WHERE seq = 13")
+    change(url, "DELETE FROM feedback WHERE seq = 14")
     said = monitor("verify", var=var, expected=3).stdout
     assert re.search(r"altered\s+│ assessments │ 4\s+│ 4", said)
-    assert re.search(r"removed\s+│\s+│ 13\s+│ 13", said)
+    assert re.search(r"removed\s+│\s+│ 14\s+│ 14", said)
     told = json.loads(monitor("verify", "--json", var=var, expected=3).stdout)
     assert [item["what"] for item in told["findings"]] == ["altered", "removed"]
 
@@ -136,7 +137,7 @@ def test_old_months_are_retired_and_the_ledger_still_holds(url: str, var: Path) 
     said = monitor("retire", "--answers", "24", var=var).stdout
     assert "2020-11" in said
     assert "accesses" in said
-    assert monitor("verify", var=var).stdout.startswith(f"holds: {ROWS - 3} rows")
+    assert monitor("verify", var=var).stdout.startswith(f"holds: {ROWS - 4} rows")
     assert ask(url, "SELECT count(*) FROM accesses") == [(1,)]
     assert json.loads(monitor("retire", "--json", "--answers", "24", var=var).stdout) == []
 
@@ -149,7 +150,7 @@ def test_less_than_five_years_of_access_log_is_refused_in_one_line(url: str, var
 
 def test_migrate_makes_the_tables_once(var: Path) -> None:
     first = json.loads(monitor("migrate", "--json", var=var).stdout)
-    assert first == {"before": None, "after": "0001"}
+    assert first == {"before": None, "after": NEWEST}
     assert "already" in monitor("migrate", var=var).stdout
 
 

@@ -25,7 +25,7 @@ from tests.lib.risk_models import (
     synthetic_rows,
     vocabulary,
 )
-from training.evaluation import decision_thresholds, evaluate_binary
+from training.evaluation import evaluate_binary
 from training.rows import Cohort
 from training.sources.source import load_source
 
@@ -72,7 +72,7 @@ def evaluated(found: Fitted, rows: Cohort) -> dict[str, Any]:
     return evaluate_binary(
         y, probability(score), lower=lower, upper=upper, comparators={},
         groups={"ventilated": [None if np.isnan(x) else str(x) for x in X[:, SEX]]},
-        n_resamples=RESAMPLES, thresholds=decision_thresholds(point, model.outcome),
+        n_resamples=RESAMPLES, thresholds=point.decision_thresholds(model.outcome),
     )  # fmt: skip
 
 

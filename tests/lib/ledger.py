@@ -9,7 +9,16 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from monitoring.keyring import Keyring, load_keyring
-from monitoring.ledger import Access, Assessment, Event, Feedback, Link, Outcome, new_identifier
+from monitoring.ledger import (
+    Access,
+    Assessment,
+    Event,
+    Feedback,
+    Link,
+    Outcome,
+    Shadow,
+    new_identifier,
+)
 from monitoring.ledger.book import Book
 from monitoring.ledger.engine import open_engine
 from monitoring.ledger.entries import Entry
@@ -80,7 +89,24 @@ def one_of_each(recorded_at_us: int = NOW_US, mark: str = "1") -> list[Entry]:
         feedback(recorded_at_us, card_id=f"card-{mark}"),
         Link(recorded_at_us, "subject", f"1.s{mark}", f"2.s{mark}"),
         Event(recorded_at_us, "made", f'{{"mark": "{mark}"}}'),
+        shadow(given),
     ]
+
+
+def shadow(of: Assessment, seq: int = 1, **changes: Any) -> Shadow:
+    given: dict[str, Any] = {
+        "recorded_at_us": of.recorded_at_us,
+        "assessment_id": of.assessment_id,
+        "assessment_seq": seq,
+        "tenant": of.tenant,
+        "branch_point": of.branch_point,
+        "outcome": "death_180d",
+        "version": "2",
+        "digest": "sha256:02",
+        "status": "answered",
+        "prediction": 0.25,
+    }
+    return Shadow(**{**given, **changes})
 
 
 def keyring_at(folder: Path) -> Keyring:

@@ -13,14 +13,12 @@ from rich.console import Console
 
 from models.registry import CHAMPION, Registry
 from models.vocabulary import Vocabulary, load_vocabulary
+from training.commands.ledger import Database, ledger_at, one_tenant
 from training.commands.options import DEFAULT_VAR, AsJson, Site, Var, progress, tell
 from training.errors import SourceInvalid
 
 if TYPE_CHECKING:
     from monitoring.ledger.matured import Matured
-
-LEDGER_FILE = "ledger.db"
-PATIENCE_S = 60.0
 
 
 def retrain(
@@ -36,15 +34,7 @@ def retrain(
     tenant: Annotated[
         str | None, typer.Option(help="Whose assessments; needed when there are several.")
     ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option(
-            "--database",
-            envvar="RISK_DATABASE_URL",
-            show_default=f"sqlite:///VAR/{LEDGER_FILE}",
-            help="The ledger: sqlite:///FILE or postgresql://….",
-        ),
-    ] = None,
+    database: Database = None,
     seed: Annotated[int, typer.Option(help="Seed of folds, boosting and bootstrap.")] = 2026,
     var: Var = DEFAULT_VAR,
     content: Site = None,
@@ -109,22 +99,15 @@ def _rows(
     name: str, database: str | None, var: Path, tenant: str | None, vocabulary: Vocabulary
 ) -> list[Matured]:
     from monitoring.ledger import LedgerError
-    from monitoring.ledger.engine import open_engine
     from monitoring.ledger.matured import matured, tenants
-    from training.transport.retrain import horizon_days
 
     branch_point, _, outcome = name.partition(".")
-    file = var / LEDGER_FILE
-    if database is None and not file.is_file():
-        raise SourceInvalid(f"no ledger at {file}; --database says where it is")
+    engine = ledger_at(database, var)
     try:
-        engine = open_engine(
-            database or f"sqlite:///{file.resolve()}", writes=False, patience_s=PATIENCE_S
-        )
-        whose = _one_of(tenants(engine, branch_point), tenant, branch_point)
+        whose = one_tenant(tenants(engine, branch_point), tenant, branch_point)
         found = matured(
             engine, branch_point, outcome, whose,
-            horizon_days=horizon_days(outcome, vocabulary),
+            horizon_days=vocabulary.outcomes[outcome].matures_after_days,
             is_number=vocabulary.outcomes[outcome].kind == "numeric",
             now_us=time.time_ns() // 1000,
         )  # fmt: skip
@@ -132,14 +115,3 @@ def _rows(
         raise SourceInvalid(str(error)) from None
     engine.dispose()
     return found
-
-
-def _one_of(known: list[str], tenant: str | None, branch_point: str) -> str:
-    if tenant is None and len(known) == 1:
-        return known[0]
-    if tenant in known:
-        return str(tenant)
-    raise SourceInvalid(
-        f"the ledger has assessments at `{branch_point}` of: {', '.join(known) or 'nobody'}; "
-        "--tenant says whose"
-    )

@@ -9,25 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.vocabulary import BranchPoint
 from training.evaluation.bootstrap import Estimate, Statistic
 from training.evaluation.resampling import Resampling
 
 Floats = NDArray[np.float64]
-
-
-def decision_thresholds(point: BranchPoint, outcome: str) -> tuple[float, ...]:
-    """Probabilities at which somebody would act: where a suggestion or the band of action begins.
-
-    Empty for a numeric outcome, and where a site acts on everybody.
-    """
-    bands = point.outcomes[outcome]
-    if bands is None:
-        return ()
-    acted_on = [a.bands for a in point.actions if a.outcome == outcome]
-    first = {min(bands.names.index(name) for name in names) for names in acted_on}
-    first.add(bands.names.index(bands.capacity.start))
-    return tuple(bands.limits[i - 1] for i in sorted(first) if i > 0)
 
 
 def decision_gain(
@@ -40,7 +25,7 @@ def decision_gain(
     y, p : ndarray, shape (n_samples,)
         Outcome (0 or 1) and predicted probability.
     thresholds : sequence of float
-        From `decision_thresholds`.
+        From `BranchPoint.decision_thresholds`.
 
     Returns
     -------

@@ -78,7 +78,7 @@ def evaluate_binary(
     patients : sequence, optional
         Who each row is about, when patients have several rows; those are then resampled together.
     thresholds : sequence of float
-        Where the branch point acts (`decision_thresholds`).
+        Where the branch point acts (`BranchPoint.decision_thresholds`).
 
     Returns
     -------

@@ -40,7 +40,7 @@ def beside_champion(
     Parameters
     ----------
     thresholds : sequence of float
-        Where net benefit is compared (`decision_thresholds`).
+        Where net benefit is compared (`BranchPoint.decision_thresholds`).
 
     Returns
     -------

@@ -12,7 +12,7 @@ from models.bundle import Bundle
 from models.risk.risk_model import RiskModel
 from models.vocabulary import BranchPoint
 from training.errors import FetchFailed, SourceInvalid
-from training.evaluation.decision_gain import decision_gain, decision_thresholds
+from training.evaluation.decision_gain import decision_gain
 from training.evaluation.plain import plain
 from training.gate.beside_champion import beside_champion, predictions, resampling_of
 from training.gate.cohort_shift import cohort_shift
@@ -89,7 +89,7 @@ def _decision(model: RiskModel, cohort: OpenCohort, point: BranchPoint) -> dict[
     y, own = rows.labels[model.outcome][known][answered], known[answered]
     if not 0 < y.sum() < len(y):
         return None
-    thresholds = decision_thresholds(point, model.outcome)
+    thresholds = point.decision_thresholds(model.outcome)
     return decision_gain(y, p[answered], thresholds, resampling_of(rows, own))
 
 
@@ -113,7 +113,7 @@ def _beside(
         rows = cohort()
     except (SourceInvalid, FetchFailed) as error:
         return found | {"where": f"the rows cannot be read: {error}"}
-    thresholds = decision_thresholds(point, new.model.outcome)
+    thresholds = point.decision_thresholds(new.model.outcome)
     if not _carries(rows, new.model):
         return found | {"where": f"{rows.source.name} has no rows of this outcome here"}
     return found | beside_champion(new.model, champion.model, rows, thresholds)

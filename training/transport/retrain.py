@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from models.errors import MeasurementRefused
-from models.vocabulary import Feature, Measurement, Vocabulary, settle, take
+from models.vocabulary import Vocabulary, restored, settle
 from monitoring.ledger.matured import Matured
 from training.errors import CohortTooSmall
 from training.fit.plan import Plan
@@ -21,8 +18,6 @@ from training.rows import Cohort
 from training.sources.source import LabelRule, Mapped, Source
 
 HELD_OUT_EVERY = 4
-# An outcome of the hospital stay is known when the patient has left; product proposal.
-STAY_DAYS = 90.0
 # Below it, those without a report may well differ from those with one; product proposal.
 GOOD_COVERAGE = 0.8
 STALE = "changed_since"
@@ -50,12 +45,6 @@ class LedgerCohort:
     last_us: int
 
 
-def horizon_days(outcome: str, vocabulary: Vocabulary) -> float:
-    """Days after an assessment when its outcome can be known."""
-    days = vocabulary.outcomes[outcome].horizon_days
-    return STAY_DAYS if days is None else float(days)
-
-
 def ledger_cohort(
     rows: Sequence[Matured], branch_point: str, outcome: str, vocabulary: Vocabulary, *, real: bool
 ) -> LedgerCohort:
@@ -79,14 +68,9 @@ def ledger_cohort(
     X = np.full((len(known), len(point.features)), np.nan)
     set_aside: dict[tuple[str, str], int] = {}
     for i, row in enumerate(known):
-        taken = []
-        for name, stored in json.loads(row.inputs).items():
-            feature = vocabulary.features.get(name)
-            measurement = None if feature is None else _taken(feature, stored["value"])
-            if measurement is None:
-                set_aside[name, STALE] = set_aside.get((name, STALE), 0) + 1
-            else:
-                taken.append(measurement)
+        taken, changed = restored(row.inputs, vocabulary.features)
+        for name in changed:
+            set_aside[name, STALE] = set_aside.get((name, STALE), 0) + 1
         values = settle(taken, point, vocabulary.features).values
         X[i] = [values.get(name, np.nan) for name in point.features]
     patients = np.array([patient_number(row.whose) for row in known], dtype=np.int64)
@@ -155,14 +139,6 @@ def retrain(
     # A fingerprint is of a file's bytes; a ledger grows.
     kept = {key: value for key, value in prepared.run.tags.items() if value}
     return replace(prepared, run=replace(prepared.run, tags={**kept, **tags}))
-
-
-def _taken(feature: Feature, value: Any) -> Measurement | None:
-    """A stored value in today's dictionary; None when the dictionary no longer takes it."""
-    try:
-        return Measurement(feature, take(feature, value))
-    except MeasurementRefused:
-        return None
 
 
 def _month(us: int) -> str:

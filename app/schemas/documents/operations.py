@@ -40,6 +40,19 @@ class WorkerDocument(Document):
     refused: dict[str, str]
 
 
+class ChallengerDocument(Document):
+    """How a challenger does that is asked beside its champion, unseen."""
+
+    name: str
+    version: str
+    digest: str
+    answered: int
+    abstained: int
+    begun: bool
+    lag_s: float
+    set_aside: str | None
+
+
 class RefreshDocument(Document):
     """What will happen now: each worker's next look at the registry begins within that time."""
 
@@ -78,3 +91,4 @@ class ReadinessDocument(Document):
     ungated: list[RefusedDocument]
     refused: list[RefusedDocument]
     workers: list[WorkerDocument]
+    challengers: list[ChallengerDocument]

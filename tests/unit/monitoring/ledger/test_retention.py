@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.keyring import Keyring
+from monitoring.ledger import Shadow
 from monitoring.ledger.backup import backup, restore
 from monitoring.ledger.engine import open_engine
 from monitoring.ledger.errors import LedgerDamaged, RetentionTooShort
@@ -52,12 +53,12 @@ def filled(module_url: str, keyring: Keyring) -> str:
     Numbers 4-9 are of six years ago, 10-15 of three, 16-21 of now: assessment, access, outcome,
     feedback, link, event each.
     """
+    ages = (SIX_YEARS_AGO, THREE_YEARS_AGO, NOW_US)
+    batches = [one_of_each(at, str(number)) for number, at in enumerate(ages, 1)]
     written(
         module_url,
         keyring,
-        one_of_each(SIX_YEARS_AGO, "1"),
-        one_of_each(THREE_YEARS_AGO, "2"),
-        one_of_each(NOW_US, "3"),
+        *([entry for entry in batch if not isinstance(entry, Shadow)] for batch in batches),
     )
     return module_url
 
@@ -89,6 +90,16 @@ def test_old_months_go_and_the_rest_still_holds(url: str, keyring: Keyring) -> N
     # Three years ago the access log stays; links and events always do.
     assert numbers(url) == [1, 2, 3, 8, 9, 11, 14, 15, *range(16, 22), 22, 23]
     assert checked(url, keyring).holds
+
+
+def test_what_challengers_would_have_said_goes_with_the_answers(
+    database_url: str, keyring: Keyring
+) -> None:
+    written(database_url, keyring, one_of_each(THREE_YEARS_AGO), one_of_each(NOW_US, "2"))
+    [done] = retire(database_url, keyring, TWO_YEARS, NOW_US)
+    assert done.rows == {"assessments": 1, "outcomes": 1, "feedback": 1, "shadows": 1}
+    assert ask(database_url, "SELECT count(*) FROM shadows") == [(1,)]
+    assert checked(database_url, keyring).holds
 
 
 def test_the_event_tells_what_went(url: str, keyring: Keyring) -> None:

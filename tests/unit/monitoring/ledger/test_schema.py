@@ -11,13 +11,23 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from monitoring.keyring import ACCESS_LOG, LEDGER, PSEUDONYM, Keyring, load_keyring, rotate
+from monitoring.ledger import Shadow
 from monitoring.ledger.book import Book
 from monitoring.ledger.engine import open_engine
 from monitoring.ledger.errors import LedgerMisfit
 from monitoring.ledger.schema import NEWEST, migrate, prepare, revision
 from monitoring.ledger.tables import METADATA
 from monitoring.ledger.verify import verify
-from tests.lib.ledger import NOTED, access, ask, change, keyring_at, reading, written
+from tests.lib.ledger import (
+    NOTED,
+    access,
+    ask,
+    change,
+    keyring_at,
+    one_of_each,
+    reading,
+    written,
+)
 
 START = """
 import sys
@@ -82,6 +92,23 @@ def test_another_revision_is_refused(database_url: str, keyring: Keyring, found:
     with pytest.raises(LedgerMisfit, match=found):
         book.prepare()
     book.close()
+
+
+def test_a_ledger_without_shadows_gets_them_and_its_chain_goes_on(
+    database_url: str, keyring: Keyring
+) -> None:
+    """As a site has it that upgrades: rows of every other table, and no place for shadows."""
+    before = [entry for entry in one_of_each() if not isinstance(entry, Shadow)]
+    written(database_url, keyring, before)
+    change(database_url, "DROP TABLE shadows", "UPDATE alembic_version SET version_num = '0001'")
+    engine = open_engine(database_url, writes=True)
+    assert migrate(engine) == ("0001", NEWEST)
+    engine.dispose()
+    written(database_url, keyring, one_of_each(mark="2"))
+    engine = reading(database_url)
+    report = verify(engine, keyring)
+    assert (report.holds, report.rows) == (True, NOTED + 6 + 7)
+    engine.dispose()
 
 
 def test_a_newer_ledger_is_not_migrated(database_url: str, keyring: Keyring) -> None:

@@ -48,7 +48,7 @@ from tests.lib.ledger import (
 from tests.lib.properties import HEAVY_LAW
 
 COLUMNS = [(of.name, item.name) for of in CHAINED for item in of.columns]
-ROWS = NOTED + 6 + 6  # one row for each table in either month
+ROWS = NOTED + 7 + 7  # one row for each table in either month
 LAST_MONTH, THIS_MONTH = 202610, 202611
 
 

@@ -11,7 +11,7 @@ import pytest
 from models.risk.calibration import probability
 from models.vocabulary import Vocabulary
 from tests.lib.gated import cohort, flattened, good
-from training.evaluation.decision_gain import decision_gain, decision_thresholds
+from training.evaluation.decision_gain import decision_gain
 from training.evaluation.net_benefit import net_benefit
 from training.evaluation.resampling import Resampling
 from training.gate.beside_champion import beside_champion, predictions
@@ -36,13 +36,13 @@ from training.gate.subgroups import NONE_LARGE, worst_subgroup
 def test_thresholds_are_where_somebody_would_act(
     vocabulary: Vocabulary, point: str, outcome: str, thresholds: tuple[float, ...]
 ):
-    assert decision_thresholds(vocabulary.branch_points[point], outcome) == thresholds
+    assert vocabulary.branch_points[point].decision_thresholds(outcome) == thresholds
 
 
 def test_every_binary_outcome_of_every_branch_point_has_a_threshold(vocabulary: Vocabulary):
     for point in vocabulary.branch_points.values():
         for outcome, bands in point.outcomes.items():
-            thresholds = decision_thresholds(point, outcome)
+            thresholds = point.decision_thresholds(outcome)
             assert bool(thresholds) is (bands is not None), (point.id, outcome)
             assert all(0 < threshold < 1 for threshold in thresholds)
 

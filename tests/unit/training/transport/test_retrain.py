@@ -13,7 +13,7 @@ from models.vocabulary import take
 from monitoring.ledger.matured import Matured
 from tests.lib.signal_cohort import BINARY, NAMES, made
 from training.errors import CohortTooSmall
-from training.transport.retrain import horizon_days, ledger_cohort, patient_number, retrain
+from training.transport.retrain import ledger_cohort, patient_number, retrain
 
 START_US = 1_700_000_000_000_000
 POINT = "icu-review"
@@ -79,8 +79,8 @@ def test_without_reports_there_is_nothing_to_learn_from(vocabulary):
 
 
 def test_the_horizon_is_the_outcomes_own(vocabulary):
-    assert horizon_days("death_60d", vocabulary) == 60
-    assert horizon_days("death_in_hospital", vocabulary) == 90
+    assert vocabulary.outcomes["death_60d"].matures_after_days == 60
+    assert vocabulary.outcomes["death_in_hospital"].matures_after_days == 90
 
 
 def test_a_patient_stays_on_his_side_from_one_retraining_to_the_next():

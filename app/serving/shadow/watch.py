@@ -1,0 +1,270 @@
+"""The worker's end of shadow scoring: starts the process that asks, records what it hands over.
+
+One worker of a service does this, the one on the first place of its group. A challenger that gives no
+sign of life for too long, or takes its process with it, gets a strike; after three it is set aside by
+name until another version has the alias.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from monitoring.ledger import Ledger, LedgerUnavailable
+from monitoring.ledger import Shadow as ShadowEntry
+
+log = structlog.get_logger()
+
+SIGN_OF_LIFE_S = 60.0
+"""At the lowest priority a batch can take long on a machine that is busy with patients."""
+STRIKES = 3
+LEAST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+LARGEST_LINE = 1 << 20
+ANSWERED, ABSTAINED = "answered", "abstained"
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengerRow:
+    """How a challenger does, as operators see it; counts are of this service since it started.
+
+    Attributes
+    ----------
+    begun : bool
+        Whether it is asked: what is answered from now on it will be asked about.
+    lag_s : float
+        Age of the oldest assessment of the last batch: how far it is behind.
+    apart : float
+        Sum of the absolute differences to the champion's predictions, over `both` of them.
+    other_band : int
+        Assessments that fall into another band than the champion's, or that only one answered.
+    set_aside : str or None
+        Why it is not asked.
+    outcomes : int
+        Assessments of which the outcome is known and both gave a number.
+    figures : mapping
+        Alias -> `auroc`, `brier`, `net_benefit` on them.
+    """
+
+    name: str
+    version: str
+    digest: str
+    answered: int = 0
+    abstained: int = 0
+    both: int = 0
+    apart: float = 0.0
+    other_band: int = 0
+    begun: bool = False
+    lag_s: float = 0.0
+    set_aside: str | None = None
+    outcomes: int = 0
+    figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+class Shadow:
+    """Keeps the challengers asked.
+
+    Parameters
+    ----------
+    database : str
+        The ledger's address, for the process that reads it.
+    content : Path or None
+        The site's own content.
+    ledger : Ledger
+        Where what it hands over is recorded.
+    changed : callable
+        Called with every challenger's row when there is news.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        content: Path | None,
+        ledger: Ledger,
+        changed: Callable[[tuple[ChallengerRow, ...]], None] = lambda _: None,
+        sign_of_life_s: float = SIGN_OF_LIFE_S,
+    ) -> None:
+        self._site = {"database": database, "content": None if content is None else str(content)}
+        self._ledger = ledger
+        self._changed = changed
+        self._sign_of_life_s = sign_of_life_s
+        self._named: tuple[Mapping[str, Any], ...] = ()
+        self._rows: dict[str, ChallengerRow] = {}
+        self._strikes: dict[tuple[str, str], int] = {}
+        self._news = asyncio.Event()
+        self._child: asyncio.subprocess.Process | None = None
+        self._doing: str | None = None
+        self._pause_s = LEAST_PAUSE_S
+
+    def follow(self, challengers: Sequence[Mapping[str, Any]]) -> None:
+        """Ask these from now on, as the registry's process names them; nobody when there are none."""
+        for one in challengers:
+            row = self._rows.get(one["name"])
+            if row is None or row.digest != one["digest"]:
+                row = ChallengerRow(one["name"], one["version"], str(one["digest"]))
+            refused = one.get("refused")
+            kept = row.set_aside if one["path"] is not None else str(refused)
+            self._rows[one["name"]] = replace(row, version=one["version"], set_aside=kept)
+        gone = set(self._rows) - {one["name"] for one in challengers}
+        for name in gone:
+            del self._rows[name]
+        named = tuple(
+            {key: one[key] for key in ("name", "version", "digest", "path")} for one in challengers
+        )
+        if named != self._named or gone:
+            self._named = named
+            self._news.set()
+            self._tell()
+
+    async def run(self) -> None:
+        """Have challengers asked until cancelled."""
+        try:
+            while True:
+                if not self._to_ask():
+                    await self._end()
+                    self._news.clear()
+                    if not self._to_ask():
+                        await self._news.wait()
+                    continue
+                try:
+                    await self._converse()
+                except (TimeoutError, ValueError, OSError) as error:
+                    self._strike(type(error).__name__)
+                except Exception as error:  # patients must never notice that there is a shadow
+                    log.error("shadow_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback: it can hold paths
+                await self._end()
+                await asyncio.sleep(self._pause_s)
+                self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        finally:
+            await self._end()
+
+    def _to_ask(self) -> list[Mapping[str, Any]]:
+        return [one for one in self._named if self._rows[one["name"]].set_aside is None]
+
+    async def _converse(self) -> None:
+        """Start the process and hear it until nobody is left to ask.
+
+        Raises
+        ------
+        TimeoutError
+            Without a sign of life.
+        ValueError
+            When it ended.
+        """
+        self._doing = None
+        self._child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "app.serving.shadow.scoring", stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, limit=LARGEST_LINE,
+        )  # fmt: skip
+        child, asked = self._child, None
+        await _say(child, self._site)
+        self._news.set()
+        while True:
+            if self._news.is_set():
+                self._news.clear()
+                if not (asking := self._to_ask()):
+                    return
+                if asking != asked:
+                    asked = asking
+                    await _say(child, {"challengers": asking})
+            told = await asyncio.wait_for(_hear(child), self._sign_of_life_s)
+            if "doing" in told:
+                self._doing = told["doing"]
+            elif "refused" in told:
+                self._set_aside(told["refused"], told["reason"])
+            elif "figures" in told:
+                self._note(told["figures"], outcomes=told["outcomes"], figures=told["of"])
+            elif not told["rows"]:
+                self._note(told["name"], lag_s=told["lag_s"], begun=True)
+            else:
+                await _say(child, {"recorded": await self._record(told)})
+
+    async def _record(self, told: Mapping[str, Any]) -> bool:
+        """Record a batch; False when it cannot be recorded now, and will be handed over again."""
+        name = told["name"]
+        row = self._rows.get(name)
+        if row is None:
+            return True
+        branch_point, outcome = name.split(".", 1)
+        now_us = time.time_ns() // 1000
+        entries = [
+            ShadowEntry(
+                now_us, assessment_id, seq, tenant, branch_point, outcome, row.version, row.digest,
+                ABSTAINED if said is None else ANSWERED, said,
+            )
+            for assessment_id, seq, tenant, said in (one["row"] for one in told["rows"])
+        ]  # fmt: skip
+        try:
+            await self._ledger.append(*entries)
+        except LedgerUnavailable as error:
+            # Patients' answers come first: what waits here is in the ledger already.
+            await asyncio.sleep(error.retry_after_s)
+            return False
+        self._strikes.pop((name, row.digest), None)
+        self._pause_s = LEAST_PAUSE_S
+        apart = [one["apart"] for one in told["rows"] if one["apart"] is not None]
+        answered = sum(entry.status == ANSWERED for entry in entries)
+        self._note(
+            name,
+            answered=row.answered + answered,
+            abstained=row.abstained + len(entries) - answered,
+            both=row.both + len(apart),
+            apart=row.apart + sum(apart),
+            other_band=row.other_band + sum(one["other_band"] for one in told["rows"]),
+            lag_s=told["lag_s"],
+            begun=True,
+        )
+        return True
+
+    def _note(self, name: str, **changes: Any) -> None:
+        if name in self._rows:
+            self._rows[name] = replace(self._rows[name], **changes)
+            self._tell()
+
+    def _strike(self, how: str) -> None:
+        """Note against the challenger that was asked last; nobody's fault when none was."""
+        name = self._doing
+        row = None if name is None else self._rows.get(name)
+        log.warning("shadow_ended", model=name, how=how)
+        if name is None or row is None:
+            return
+        key = (name, row.digest)
+        self._strikes[key] = self._strikes.get(key, 0) + 1
+        if self._strikes[key] >= STRIKES:
+            self._set_aside(name, f"its process hung or ended {STRIKES} times while it was asked")
+
+    def _set_aside(self, name: str, reason: str) -> None:
+        log.warning("challenger_set_aside", model=name, reason=reason)
+        self._note(name, set_aside=reason)
+        self._news.set()
+
+    def _tell(self) -> None:
+        self._changed(tuple(self._rows.values()))
+
+    async def _end(self) -> None:
+        child, self._child, self._doing = self._child, None, None
+        if child is not None and child.returncode is None:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
+
+async def _say(child: asyncio.subprocess.Process, told: Mapping[str, Any]) -> None:
+    if child.stdin is None:  # pragma: no cover - it is piped
+        raise ValueError("no pipe")
+    child.stdin.write(json.dumps(told).encode() + b"\n")
+    await child.stdin.drain()
+
+
+async def _hear(child: asyncio.subprocess.Process) -> dict[str, Any]:
+    line = b"" if child.stdout is None else await child.stdout.readline()
+    found: dict[str, Any] = json.loads(line)  # an empty line, at its end, is no JSON
+    return found

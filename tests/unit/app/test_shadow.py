@@ -1,0 +1,154 @@
+"""What a challenger says of a recorded assessment, and what becomes of one that takes its process along."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app.deid import stored_inputs
+from app.serving.shadow import ChallengerRow, Shadow
+from app.serving.shadow.scoring import ask
+from app.serving.slot import load_served_model
+from models.bundle import read_bundle, write_bundle
+from models.risk.assessment import Answered
+from models.vocabulary import Measurement, Vocabulary, settle
+from monitoring.ledger import Ledger
+from monitoring.ledger.tail import Asked, Place
+from tests.lib.ledger import keyring_at
+from tests.lib.risk_models import bundle_files, fitted
+from tests.lib.versions import CARD, NAME, Files, encoded_patient, good, slow
+
+OUTCOME = NAME.split(".", 1)[1]
+
+
+def row(name: str, folder: Path, files: Files, version: str = "2") -> dict[str, Any]:
+    """A challenger as the registry's process names it."""
+    at = folder / f"{name}-{version}"
+    digest = write_bundle(at, files)
+    return {"name": name, "version": version, "digest": digest, "path": str(at), "refused": None}
+
+
+def asked(vocabulary: Vocabulary, champion: float | None, **values: float) -> Asked:
+    used = [Measurement(vocabulary.features[name], value) for name, value in values.items()]
+    told: dict[str, Any] = {"outcome": OUTCOME, "status": "abstained"}
+    if champion is not None:
+        told = {"outcome": OUTCOME, "status": "answered", "probability": champion,
+                "model": {"version": "1", "digest": "sha256:01"}}  # fmt: skip
+    answer = orjson.dumps({"outcomes": [told]}).decode()
+    return Asked(Place(202611, 7), 0, "an-id", "north", NAME.split(".", 1)[0],
+                 stored_inputs(used), answer)  # fmt: skip
+
+
+def test_from_what_is_recorded_it_says_what_it_would_have_said_to_the_last_bit(
+    vocabulary: Vocabulary, tmp_path: Path
+):
+    named = row(NAME, tmp_path, bundle_files(fitted(), card_json=CARD))
+    bundle = read_bundle(Path(named["path"]))
+    served = load_served_model(bundle, NAME, "2", "challenger", vocabulary)
+    point = vocabulary.branch_points["icu-review"]
+    values = encoded_patient()
+    used = [Measurement(vocabulary.features[name], value) for name, value in values.items()]
+    live = served.model.assess(settle(used, point, vocabulary.features).values)
+    assert isinstance(live, Answered)
+    told = ask(served, asked(vocabulary, live.prediction, **values), vocabulary)
+    assert told == {
+        "row": ["an-id", 7, "north", live.prediction],
+        "apart": 0.0,
+        "other_band": False,
+    }
+    apart = ask(served, asked(vocabulary, live.prediction / 2, **values), vocabulary)
+    assert apart["apart"] == pytest.approx(live.prediction / 2)
+    alone = ask(served, asked(vocabulary, None, **values), vocabulary)
+    assert (alone["apart"], alone["other_band"]) == (None, True)
+    nobody = ask(served, asked(vocabulary, None), vocabulary)
+    assert nobody["row"][3] is None
+    assert (nobody["apart"], nobody["other_band"]) == (None, False)
+
+
+def test_one_that_takes_its_process_along_is_set_aside_and_the_other_is_asked_on(
+    tmp_path: Path,
+):
+    """Killed three times while it is being proven, as a fault in native code would end it."""
+    other = "icu-review.death_60d"
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    keyring_at(tmp_path)
+    heavy = row(NAME, tmp_path, slow(1))
+    light = row(other, tmp_path, {
+        name: content.replace(b'"death_180d"', b'"death_60d"').replace(NAME.encode(), other.encode())
+        for name, content in good(1).items()
+    })  # fmt: skip
+
+    async def story() -> tuple[ChallengerRow, ...]:
+        ledger = Ledger(url, tmp_path / "keys.toml")
+        ledger.prepare()
+        await ledger.start()
+        rows: list[tuple[ChallengerRow, ...]] = [()]
+        shadow = Shadow(url, None, ledger, rows.append)
+        running = asyncio.create_task(shadow.run())
+        shadow.follow([heavy, light])
+        try:
+            async with asyncio.timeout(90):
+                for _ in range(3):
+                    await until(lambda: shadow._child is not None and shadow._doing == NAME)
+                    child = shadow._child
+                    assert child is not None
+                    child.kill()
+                    await child.wait()
+                    await until(lambda child=child: shadow._child is not child)
+                await until(lambda: by_name(rows[-1])[NAME].set_aside is not None)
+                # The other one goes on, in a process of its own.
+                await until(lambda: shadow._child is not None and shadow._doing is None)
+                assert by_name(rows[-1])[other].set_aside is None
+                # Another version gets another chance.
+                shadow.follow([row(NAME, tmp_path, good(3), "3"), light])
+                await until(lambda: by_name(rows[-1])[NAME].set_aside is None)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await ledger.close()
+        return rows[-1]
+
+    found = by_name(asyncio.run(story()))
+    assert {name: one.version for name, one in found.items()} == {NAME: "3", other: "2"}
+
+
+def by_name(rows: tuple[ChallengerRow, ...]) -> dict[str, ChallengerRow]:
+    return {one.name: one for one in rows}
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110 - what is looked at sets no event
+        await asyncio.sleep(0.002)
+
+
+def test_one_that_cannot_be_brought_or_proven_is_named_with_its_reason(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    keyring_at(tmp_path)
+    absent = {**row(NAME, tmp_path, good(1)), "path": None, "refused": "its files are gone"}
+    spoiled = row("icu-review.death_60d", tmp_path, {**good(2), "example.json": b"{}"})
+
+    async def story() -> dict[str, ChallengerRow]:
+        ledger = Ledger(url, tmp_path / "keys.toml")
+        ledger.prepare()
+        await ledger.start()
+        rows: list[tuple[ChallengerRow, ...]] = [()]
+        shadow = Shadow(url, None, ledger, rows.append)
+        running = asyncio.create_task(shadow.run())
+        shadow.follow([absent, spoiled])
+        try:
+            async with asyncio.timeout(60):
+                await until(lambda: all(one.set_aside for one in rows[-1]))
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await ledger.close()
+        return by_name(rows[-1])
+
+    found = asyncio.run(story())
+    assert found[NAME].set_aside == "its files are gone"
+    assert found["icu-review.death_60d"].set_aside
