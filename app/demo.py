@@ -21,6 +21,7 @@ BRANCH_POINT, SOURCE, SIMULATED = "icu-review", "support2", "pathway"
 TRAINED = "demo-trained-2"
 """Marks a state folder in which the demonstration has trained; the number rises with what it trains."""
 PATIENCE_S = 180.0
+SILENT = "Silent mode: it was recorded, and nothing of the risk is told."
 tell = Console(stderr=True)
 
 
@@ -139,6 +140,8 @@ def in_words(
         style="bold",
         highlight=False,
     )
+    if answer["status"] == "silent":
+        console.print(SILENT, highlight=False)
     for outcome in answer["outcomes"]:
         name = outcome["outcome"]
         if outcome["status"] != "answered":

@@ -55,6 +55,7 @@ from app.schemas.documents import MeasuredValue
 from app.schemas.documents.cds_hooks import ReportDocument
 from app.schemas.documents.fhir import OUTCOME, refusal, resource
 from app.services.parts import Parts
+from app.services.silent_places import SilentPlaces
 from app.serving.conditions import site_conditions
 from app.serving.follower import Follower
 from app.serving.memory import settle_memory
@@ -155,7 +156,7 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
     refuse_unknown_scores(vocabulary)
     metrics = Metrics(vocabulary, (*REASONS, RATE))
     configure_logging(settings.log_level, lambda: metrics.tripped("log"), _names(settings))
-    parts = _parts(settings, keyring, vocabulary, metrics)
+    ledger = _ledger(settings, metrics)
     coding = load_coding(vocabulary)
     recorded = {kind: coding.recorded_as(kind) for kind in RULED}
     desk = open_desk(vocabulary, recorded, coding.standing_alone(), Limits(settings.fhir_budget_s))
@@ -164,10 +165,19 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
         # Keyed: an issuer may make its `jti` of something that could be guessed.
         said = f"{issuer}\0{jti}".encode()
         token = hmac.digest(keyring.newest(LEDGER).secret, said, "sha256")
-        (first,) = await parts.ledger.append(TokenUse(token, int(time.time()), int(expires_at) + 1))
+        (first,) = await ledger.append(TokenUse(token, int(time.time()), int(expires_at) + 1))
         return bool(first)
 
     identity = _identity(settings, vocabulary, remember_token, metrics.refused)
+    parts = Parts(
+        vocabulary=vocabulary,
+        slot=Slot(),
+        ledger=ledger,
+        silence=SilentPlaces(identity.declared_silent(), ledger),
+        access_log=AccessLog(keyring),
+        pseudonymiser=Pseudonymiser(keyring),
+        metrics=metrics,
+    )
 
     def changed(served: Mapping[str, ServedModel]) -> None:
         metrics.ungated.set(sum(model.gate.doubt is not None for model in served.values()))
@@ -198,13 +208,17 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
             log.warning(
                 "open_development_mode", note="callers are not authenticated; loopback only"
             )
-        await parts.ledger.start()
+        await ledger.start()
+        await parts.silence.look()
         await identity.begin()
         await follower.begin()
-        tasks = [
-            asyncio.create_task(work)
-            for work in (follower.run(), shadow.run(), _note_head(parts.ledger))
-        ]
+        running = (
+            follower.run(),
+            shadow.run(),
+            parts.silence.follow(settings.registry_poll_s),
+            _note_head(ledger),
+        )
+        tasks = [asyncio.create_task(one) for one in running]
         try:
             yield
         finally:
@@ -216,7 +230,7 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
             await challengers.end()
             await identity.end()
             await desk.servers.close()
-            await parts.ledger.close()
+            await ledger.close()
 
     app = FastAPI(
         title="Complication-risk service",
@@ -278,6 +292,7 @@ def _identity(
         api_keys_file=settings.api_keys,
         care_units=settings.care_units,
         branch_points=tuple(vocabulary.branch_points),
+        silent=settings.silent,
         agreement=Agreement(fhir_servers=frozenset(s.rstrip("/") for s in settings.fhir_servers)),
         authentication=settings.authentication,
         trusted_proxies=settings.trusted_proxies,
@@ -298,26 +313,19 @@ def _codings(identity: Identity, own: Coding, vocabulary: Vocabulary) -> dict[st
     return found
 
 
-def _parts(settings: Settings, keyring: Keyring, vocabulary: Vocabulary, metrics: Metrics) -> Parts:
+def _ledger(settings: Settings, metrics: Metrics) -> Ledger:
     def committed(commitment: Commitment) -> None:
         failed = commitment.failure is not None
         metrics.committed(commitment.kinds, commitment.duration_s, failed=failed)
         if failed:
             log.error("ledger_failed", error=commitment.failure)
 
-    return Parts(
-        vocabulary=vocabulary,
-        slot=Slot(),
-        ledger=Ledger(
-            settings.database,
-            settings.keys,
-            bound=settings.ledger_bound,
-            patience_s=settings.ledger_patience_s,
-            observe=committed,
-        ),
-        access_log=AccessLog(keyring),
-        pseudonymiser=Pseudonymiser(keyring),
-        metrics=metrics,
+    return Ledger(
+        settings.database,
+        settings.keys,
+        bound=settings.ledger_bound,
+        patience_s=settings.ledger_patience_s,
+        observe=committed,
     )
 
 

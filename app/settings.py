@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     care_units: tuple[str, ...] = Field(
         (), description="Declared care units, without a tenants file; others are not kept."
     )
+    silent: tuple[str, ...] = Field(
+        (),
+        description="Branch points whose risks are recorded, not told, until `risk-train go-live`; "
+        "without a tenants file.",
+    )
     fhir_servers: tuple[str, ...] = Field(
         (), description="FHIR servers CDS Hooks calls may name, without a tenants file: base URLs."
     )

@@ -124,6 +124,12 @@ class Metrics:
             ["where"],
             registry=self._registry,
         )
+        silent = Counter(
+            "risk_silent_assessments",
+            "Assessments that were recorded and not told: the branch point is silent.",
+            ["branch_point"],
+            registry=self._registry,
+        )
         cards = Counter(
             "risk_cards",
             "CDS Hooks calls that were answered, by the card's indicator.",
@@ -160,6 +166,7 @@ class Metrics:
             for name in vocabulary.branch_points
             for verdict in VERDICTS
         }
+        self._silent = {name: silent.labels(name) for name in vocabulary.branch_points}
         self._durations = {name: durations.labels(name) for name in vocabulary.branch_points}
 
     def assessed(
@@ -170,6 +177,10 @@ class Metrics:
         for outcome, status in statuses:
             tally[branch_point, outcome, status] += 1
         self._durations[branch_point].observe(duration_s)
+
+    def kept_silent(self, branch_point: str) -> None:
+        """Count one assessment of which the caller was told no risk."""
+        self._silent[branch_point].inc()
 
     def card_given(self, branch_point: str, indicator: str) -> None:
         """Count a CDS Hooks call that was answered."""

@@ -31,7 +31,9 @@ class Dictionary:
     typical: Mapping[str, Mapping[str, float]]
 
     def champions(self, point: str) -> list[str]:
-        """The outcomes of a branch point that a model answers."""
+        """The outcomes of a branch point that a model answers; none where it answers in silence."""
+        if at(self.points.get(point), "silent") is True:
+            return []
         outcomes = objects(at(self.points.get(point), "outcomes"))
         return [str(o.get("outcome")) for o in outcomes if o.get("champion") is not None]
 

@@ -109,6 +109,8 @@ def _show_stop(
 ) -> None:
     day, hour = divmod(float(visit["hours"]), 24)
     console.print(f"day {day:.0f}, hour {hour:.0f}: {visit['branch_point']}", style="bold cyan")
+    if answer["status"] == "silent":
+        console.print("  silent mode: it was recorded, and nothing of the risk is told")
     table = Table(box=None, show_header=False, pad_edge=True)
     ranked = sorted(answer["outcomes"], key=_order)
     for outcome in ranked[:SHOWN]:

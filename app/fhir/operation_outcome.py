@@ -10,6 +10,7 @@ from app.errors import Problem
 
 FHIR_JSON = "application/fhir+json"
 WARNING_SYSTEM = "urn:x-complication-risk:warning"
+SILENT = "silent"
 # R4 issue-type by HTTP status: http://hl7.org/fhir/R4/valueset-issue-type.html
 ISSUE_TYPES = {
     400: "structure",
@@ -70,8 +71,11 @@ def problem_outcome(problem: Problem, *, in_parameters: bool = True) -> dict[str
 
 
 def answer_outcome(answer: Mapping[str, Any], ignored: Mapping[str, int]) -> dict[str, Any] | None:
-    """What an answer warns of, which outcomes abstained, and what was not read; None if nothing."""
-    issues = [*_warnings(answer["warnings"]), *_abstentions(answer["outcomes"])]
+    """What an answer warns of or keeps back, who abstained, what was not read; None if nothing.
+
+    Of a silent answer R4's issue type `suppressed` tells: not returned, by a rule of the business.
+    """
+    issues = [*_silence(answer), *_warnings(answer["warnings"]), *_abstentions(answer["outcomes"])]
     issues += [
         {
             "severity": "warning" if reason in ("other_patient", "no_subject") else "information",
@@ -82,6 +86,16 @@ def answer_outcome(answer: Mapping[str, Any], ignored: Mapping[str, int]) -> dic
         for reason, count in sorted(ignored.items())
     ]
     return {"resourceType": "OperationOutcome", "issue": issues} if issues else None
+
+
+def _silence(answer: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    if answer["status"] == SILENT:
+        yield {
+            "severity": "information",
+            "code": "suppressed",
+            "details": {"coding": [{"system": WARNING_SYSTEM, "code": SILENT}]},
+            "diagnostics": "silent: the assessment was recorded, and nothing of the risk is told",
+        }
 
 
 def _warnings(warnings: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:

@@ -26,6 +26,7 @@ QUALITATIVE = {
     "high": ("high", "High likelihood"),
 }
 STRONGEST = 5
+SILENT = "silent"
 _REFERENCE = re.compile(r"(?:[A-Z][A-Za-z]{2,30}/|urn:uuid:)([A-Za-z0-9\-.]{1,64})")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _AS_LONG_AS_A_BIRTH_DATE = re.compile(r"\d([-.]?\d){7}")
@@ -61,7 +62,9 @@ def risk_assessment(
         "resourceType": "RiskAssessment",
         "id": assessment_id,
         "identifier": [{"system": f"{SYSTEMS}:assessment", "value": assessment_id}],
-        "status": "final",
+        # Of a silent answer R4's `registered` holds to the letter: "the existence of the observation
+        # is registered, but there is no result yet available"; `preliminary` would promise one.
+        "status": "registered" if answer["status"] == SILENT else "final",
         "method": _method(answer, answered),
         "subject": _subject(patient, subject_id),
         "occurrenceDateTime": answer["index_time"],
@@ -78,6 +81,8 @@ def risk_assessment(
     if suggestions := [suggestion["label"] for suggestion in answer["suggestions"]]:
         resource["mitigation"] = "Suggested, never ordered: " + "; ".join(suggestions)
     resource["note"] = [{"text": "Decision support only: it predicts, it never decides."}]
+    if answer["status"] == SILENT:
+        resource["note"].append({"text": "Silent mode: recorded, and nothing of the risk is told."})
     for outcome in outcomes:
         if outcome["status"] == "abstained":
             missing = ", ".join(outcome.get("features", ()))

@@ -19,7 +19,7 @@ NDJSON, CSV, PARQUET = ".ndjson", ".csv", ".parquet"
 FORMS = (NDJSON, CSV, PARQUET)
 STRONGEST = 3
 ROWS_AT_A_TIME = 4096
-REFUSED = "refused"
+REFUSED, SILENT = "refused", "silent"
 TEXT, WHOLE, NUMBER = "string", "int64", "float64"
 """As pyarrow names its types."""
 COLUMNS = {
@@ -46,7 +46,8 @@ COLUMNS = {
     "contribution_3": NUMBER,
     "warnings": TEXT,
 }
-"""Columns of a table of answers. A row of the file that was refused has one row with its reason;
+"""Columns of a table of answers. A row of the file that was refused has one row with its reason, one
+that was recorded in silence has one row that says so;
 contributions are in log-odds, or in `unit` for an expected number."""
 
 
@@ -98,14 +99,17 @@ def rows_of(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         return
     answer = line["answer"]
     warnings = " ".join(f"{w['code']}:{w.get('feature', '')}" for w in answer["warnings"])
+    whole = {
+        "row": line["row"],
+        "assessment_id": answer["assessment_id"],
+        "episode_id": answer["episode_id"],
+        "index_time": answer["index_time"],
+        "warnings": warnings,
+    }
+    if answer["status"] == SILENT:
+        yield whole | {"status": SILENT}
     for outcome in answer["outcomes"]:
-        row = {
-            "row": line["row"],
-            "assessment_id": answer["assessment_id"],
-            "episode_id": answer["episode_id"],
-            "index_time": answer["index_time"],
-            "warnings": warnings,
-        }
+        row = dict(whole)
         for name in ("outcome", "status", "reason", "probability", "value", "unit", "band"):
             row[name] = outcome.get(name)
         interval, model = outcome.get("interval") or {}, outcome.get("model") or {}

@@ -15,6 +15,7 @@ from app.identity import load_identity
 from app.identity.tenants import load_tenants
 from app.main import prepare
 from app.services.parts import Parts
+from app.services.silent_places import SilentPlaces
 from app.serving.conditions import site_conditions
 from app.serving.follower import Follower
 from app.serving.slot import ServedModel, Slot
@@ -41,6 +42,7 @@ class Installation:
     care_units: frozenset[str]
     coding: Coding
     models: Mapping[str, ServedModel]
+    declared_silent: frozenset[tuple[str, str]]
 
     def parts(self, held: tuple[int, ...]) -> Parts:
         """The parts of one process; its ledger is not started yet.
@@ -53,16 +55,18 @@ class Installation:
         slot = Slot()
         slot.replace(self.models)
         settings = self.settings
+        ledger = Ledger(
+            settings.database,
+            settings.keys,
+            bound=settings.ledger_bound,
+            patience_s=max(PATIENCE_S, settings.ledger_patience_s),
+            held=held,
+        )
         return Parts(
             vocabulary=self.vocabulary,
             slot=slot,
-            ledger=Ledger(
-                settings.database,
-                settings.keys,
-                bound=settings.ledger_bound,
-                patience_s=max(PATIENCE_S, settings.ledger_patience_s),
-                held=held,
-            ),
+            ledger=ledger,
+            silence=SilentPlaces(self.declared_silent, ledger),
             access_log=AccessLog(self.keyring),
             pseudonymiser=Pseudonymiser(self.keyring),
             metrics=Metrics(self.vocabulary),
@@ -103,6 +107,7 @@ def open_installation(settings: Settings, branch_point: str, tenant: str) -> Ins
         api_keys_file=settings.api_keys,
         care_units=settings.care_units,
         branch_points=tuple(vocabulary.branch_points),
+        silent=settings.silent,
         authentication=settings.authentication,
     )
     codes = identity.local_codes()
@@ -125,6 +130,7 @@ def open_installation(settings: Settings, branch_point: str, tenant: str) -> Ins
         identity.care_units(tenant),
         coding,
         asyncio.run(_models(settings, keyring, vocabulary, point)),
+        identity.declared_silent(),
     )
 
 

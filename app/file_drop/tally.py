@@ -7,7 +7,7 @@ from typing import Any
 
 ROWS, OUTCOMES, REASONS = "rows", "outcomes", "reasons"
 REFUSED = "refused"
-ROW_STATUSES = ("answered", "partial", "abstained", REFUSED)
+ROW_STATUSES = ("answered", "partial", "abstained", "silent", REFUSED)
 
 
 def tally_of(line: Mapping[str, Any]) -> Iterator[str]:
@@ -41,8 +41,8 @@ def summary_of(tally: Mapping[str, int]) -> dict[str, Any]:
     Examples
     --------
     >>> summary_of({"rows/answered": 2, "rows/refused": 1, "reasons/refused: 400": 1})
-    {'rows': 3, 'answered': 2, 'partial': 0, 'abstained': 0, 'refused': 1, 'outcomes': {},
-     'reasons': {'refused: 400': 1}}
+    {'rows': 3, 'answered': 2, 'partial': 0, 'abstained': 0, 'silent': 0, 'refused': 1,
+     'outcomes': {}, 'reasons': {'refused: 400': 1}}
     """
     parts: dict[str, dict[str, int]] = {ROWS: {}, OUTCOMES: {}, REASONS: {}}
     for name, count in sorted(tally.items()):

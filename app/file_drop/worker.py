@@ -26,6 +26,7 @@ from app.file_drop.tally import tally_of
 from app.routers.state import problem_of
 from app.services.answer_request import Given, begin_answer
 from app.services.parts import Parts
+from app.services.silence import as_given
 from app.serving.memory import settle_memory
 from monitoring.ledger import LedgerUnavailable
 
@@ -98,6 +99,9 @@ async def _score(work: Work, pipe: Connection) -> None:
 
     sending = asyncio.Lock()
     await parts.ledger.start()
+    await parts.silence.look()
+    poll_s = work.installation.settings.registry_poll_s
+    following = asyncio.create_task(parts.silence.follow(poll_s))
     loop.add_reader(pipe.fileno(), receive)
     finishing: set[asyncio.Task[None]] = set()
     try:
@@ -111,6 +115,9 @@ async def _score(work: Work, pipe: Connection) -> None:
             telling.add_done_callback(finishing.discard)
         await asyncio.gather(*finishing)
     finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
         await parts.ledger.close()
 
 
@@ -158,7 +165,7 @@ async def _recorded(row: int, work: Work, parts: Parts) -> bytes | None:
     for assessment_id in work.identifiers.every(row, time.time_ns() // 1000):
         found = await parts.ledger.read(assessment_id, work.actor.tenant)
         if found is not None:
-            return found.answer.encode()
+            return as_given(found.answer)
     return None
 
 

@@ -59,6 +59,7 @@ class Identity:
         care_units: Collection[str] = (),
         on_refusal: Callable[[str], None] = lambda _: None,
         agreement: Agreement = NOTHING_AGREED,
+        silent: Collection[str] = (),
     ) -> Identity:
         """Let everybody in, with every scope, as the tenant `default`.
 
@@ -70,7 +71,7 @@ class Identity:
         >>> caller.client, caller.tenant, identity.care_units(caller.tenant)
         ('open', 'default', frozenset({'ward-31'}))
         """
-        return cls(_one_tenant(care_units, agreement), None, on_refusal=on_refusal)
+        return cls(_one_tenant(care_units, agreement, silent), None, on_refusal=on_refusal)
 
     @property
     def is_open(self) -> bool:
@@ -79,6 +80,10 @@ class Identity:
     def care_units(self, tenant: str) -> frozenset[str]:
         """The declared care units of a caller's tenant."""
         return self._tenants[tenant].care_units
+
+    def declared_silent(self) -> frozenset[tuple[str, str]]:
+        """Every tenant's branch points that are declared silent, as (tenant, branch point)."""
+        return frozenset((t.id, name) for t in self._tenants.values() for name in t.silent)
 
     def local_codes(self) -> dict[str, tuple[Mapping[str, str], tuple[LocalCode, ...]]]:
         """Each tenant's own names of code systems, and its own codes."""
@@ -222,6 +227,7 @@ def load_identity(
     care_units: Collection[str],
     branch_points: Collection[str],
     agreement: Agreement = NOTHING_AGREED,
+    silent: Collection[str] = (),
     authentication: Literal["auto", "open", "required"] = "auto",
     trusted_proxies: Collection[str] = (),
     certificate_header: str = CERTIFICATE_HEADER,
@@ -247,6 +253,8 @@ def load_identity(
         Ids of the declared branch points.
     agreement : Agreement
         About CDS Hooks, with the tenant `default`.
+    silent : collection of str
+        Branch points at which the tenant `default` is told no risk.
     authentication : {"auto", "open", "required"}
         `auto` is open on a loopback address where neither file is there, else required.
     trusted_proxies : collection of str
@@ -270,14 +278,26 @@ def load_identity(
             "authentication is `open`, which is for a loopback address only: with this host anybody "
             "could ask; set it to `required` and declare tenants or API keys"
         )
+    if silent and tenants_file is not None:
+        # Set aside like other settings of the tenant `default`, it would let risks be told that
+        # somebody meant to be silent.
+        raise StartRefused(
+            "RISK_SILENT is for a service without a tenants file; with one, write `silent` in each "
+            "[[tenant]] that it is meant for"
+        )
+    if unknown := sorted(set(silent) - set(branch_points)):
+        raise StartRefused(
+            f"RISK_SILENT: no such branch point: {', '.join(unknown)}; "
+            f"declared: {', '.join(branch_points)}"
+        )
     nothing_declared = tenants_file is None and not api_keys_file.exists()
     if host_is_loopback and (
         authentication == "open" or (authentication == "auto" and nothing_declared)
     ):
-        return Identity.open(care_units, on_refusal, agreement)
+        return Identity.open(care_units, on_refusal, agreement, silent)
     try:
         tenants = (
-            _one_tenant(care_units, agreement)
+            _one_tenant(care_units, agreement, silent)
             if tenants_file is None
             else load_tenants(tenants_file, branch_points)
         )
@@ -297,8 +317,11 @@ def load_identity(
     return Identity(tenants, doors, certificate_header=certificate_header, on_refusal=on_refusal)
 
 
-def _one_tenant(care_units: Collection[str], agreement: Agreement) -> dict[str, Tenant]:
-    tenant = Tenant(DEFAULT_TENANT, frozenset(care_units), cds_hooks=agreement)
+def _one_tenant(
+    care_units: Collection[str], agreement: Agreement, silent: Collection[str]
+) -> dict[str, Tenant]:
+    units = frozenset(care_units)
+    tenant = Tenant(DEFAULT_TENANT, units, cds_hooks=agreement, silent=frozenset(silent))
     return {DEFAULT_TENANT: tenant}
 
 

@@ -10,6 +10,7 @@ file, row and rule. All of it, with what each key means:
     id = "north"                            # lower case, digits, `.`, `_`, `-`
     care_units = ["ward-31", "icu"]         # any other `unit` in a request is set aside
     branch_points = ["icu-review"]          # left out: all that are declared
+    silent = ["icu-review"]                 # recorded, not told, until `risk-train go-live`
     rate_limit_per_s = 50                   # left out: the service's own
 
     [[tenant.issuer]]                       # who signs bearer tokens (JWT) for this tenant
@@ -99,6 +100,7 @@ _TENANT = {
     "id": Key(str, required=True),
     "care_units": Key(list, required=True),
     "branch_points": Key(list),
+    "silent": Key(list),
     "rate_limit_per_s": Key(NUMBER),
     "issuer": Key(list),
     "client_certificate": Key(list),
@@ -181,7 +183,7 @@ class ClientCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One organisation; `branch_points` None means every declared one."""
+    """One organisation; `branch_points` None means every declared one, `silent` tells no risk there."""
 
     id: str
     care_units: frozenset[str]
@@ -192,6 +194,7 @@ class Tenant:
     code_systems: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     codes: tuple[LocalCode, ...] = ()
     cds_hooks: Agreement = NOTHING_AGREED
+    silent: frozenset[str] = frozenset()
 
 
 def load_tenants(path: Path, declared: Collection[str]) -> Mapping[str, Tenant]:
@@ -251,9 +254,10 @@ def _tenant(row: Row, declared: frozenset[str], base_url: str | None, folder: Pa
         row.refuse("`id` must be lower case letters, digits, `.`, `_`, `-`; at most 64")
     row = Row(row.file, f"tenant {row.values['id']}", row.values)
     _positive(row, "rate_limit_per_s")
-    points = row.strings("branch_points")
-    if unknown := sorted(set(points) - declared):
-        row.refuse(f"`branch_points`: no such branch point: {', '.join(unknown)}")
+    points, silent = row.strings("branch_points"), row.strings("silent")
+    for key, named in (("branch_points", points), ("silent", silent)):
+        if unknown := sorted(set(named) - declared):
+            row.refuse(f"`{key}`: no such branch point: {', '.join(unknown)}")
     if "branch_points" in row.values and not points:
         row.refuse("`branch_points` is empty; leave it out to allow all")
     issuers = tuple(
@@ -274,6 +278,7 @@ def _tenant(row: Row, declared: frozenset[str], base_url: str | None, folder: Pa
         _agreement(
             Row(row.file, f"{row.label} cds_hooks", row.values.get("cds_hooks", {})), base_url
         ),
+        frozenset(silent),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app.routers.admission import caller_of, guarded
-from app.routers.state import as_json, state_of
+from app.routers.state import State, as_json, state_of
 from app.schemas.documents import BranchPointDocument, FeatureDocument, ProblemDocument
 from app.serving.slot import ServedModel
 from models.vocabulary import BranchPoint, Feature, Vocabulary
@@ -18,9 +18,13 @@ router = APIRouter(prefix="/v1", tags=["declarations"], route_class=guarded("rea
 
 
 def branch_point_document(
-    point: BranchPoint, vocabulary: Vocabulary, served: Mapping[str, ServedModel]
+    point: BranchPoint,
+    vocabulary: Vocabulary,
+    served: Mapping[str, ServedModel],
+    *,
+    silent: bool,
 ) -> dict[str, Any]:
-    """A branch point as clients read it."""
+    """A branch point as the clients of one tenant read it."""
     outcomes = []
     for name, bands in point.outcomes.items():
         outcome = vocabulary.outcomes[name]
@@ -57,6 +61,7 @@ def branch_point_document(
         "reference_scores": list(point.reference_scores),
         "required": list(point.required),
         "optional": list(point.optional),
+        "silent": silent,
         "outcomes": outcomes,
         "actions": [
             {
@@ -102,10 +107,8 @@ def feature_document(feature: Feature) -> dict[str, Any]:
 )
 async def list_branch_points(request: Request) -> Response:
     """Every declared branch point, with which outcomes have a champion."""
-    state = state_of(request)
-    points = state.vocabulary.branch_points.values()
-    served = state.slot.models
-    return as_json([branch_point_document(p, state.vocabulary, served) for p in points])
+    state, tenant = state_of(request), caller_of(request).tenant
+    return as_json([_document(p, state, tenant) for p in state.vocabulary.branch_points.values()])
 
 
 @router.get(
@@ -116,9 +119,14 @@ async def list_branch_points(request: Request) -> Response:
 )
 async def read_branch_point(branch_point: str, request: Request) -> Response:
     """One declared branch point: question, purpose, inputs, outcomes, actions."""
-    state = state_of(request)
-    point = state.branch_point(branch_point, caller_of(request), "read")
-    return as_json(branch_point_document(point, state.vocabulary, state.slot.models))
+    state, caller = state_of(request), caller_of(request)
+    point = state.branch_point(branch_point, caller, "read")
+    return as_json(_document(point, state, caller.tenant))
+
+
+def _document(point: BranchPoint, state: State, tenant: str) -> dict[str, Any]:
+    silent = (tenant, point.id) in state.parts.silence.now
+    return branch_point_document(point, state.vocabulary, state.slot.models, silent=silent)
 
 
 @router.get("/features", summary="Read the dictionary", response_model=list[FeatureDocument])

@@ -29,6 +29,7 @@ from app.schemas.documents.fhir import (
 from app.services.answer_request import begin_answer
 from app.services.assess_chart import ChartQuestion, question_of_chart
 from app.services.read_back import read_recorded
+from app.services.silence import as_given
 from models.vocabulary import BranchPoint
 
 ASSESS, READ = "assess", "read"
@@ -90,7 +91,7 @@ async def get_risk_assessment(assessment_id: str, request: Request) -> Response:
     found = await read_recorded(assessment_id, caller_of(request), state.parts)
     if found is None:
         raise Problem(404, "No such assessment.")
-    answer: dict[str, Any] = orjson.loads(found.answer)
+    answer: dict[str, Any] = orjson.loads(as_given(found.answer))
     made = risk_assessment(answer, state.vocabulary, subject_id=found.subject_id)
     return as_json(made, media_type=_media_type(request))
 

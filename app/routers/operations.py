@@ -45,8 +45,9 @@ async def readyz(request: Request) -> Response:
     state = state_of(request)
     follower, served = state.follower.state, state.slot.models
     ledger, is_open = state.parts.ledger, state.admission.identity.is_open
+    silence = state.parts.silence
     waiting = sorted(set(follower.champions) - set(served))
-    ready = bool(served) and not waiting and ledger.failing is None
+    ready = bool(served) and not waiting and ledger.failing is None and silence.known
     reason = None
     if ready:
         reason = None
@@ -60,6 +61,8 @@ async def readyz(request: Request) -> Response:
         reason = "champions without a loaded model: " + ", ".join(waiting)
     elif ledger.failing is not None:
         reason = f"the ledger cannot record ({ledger.failing})"
+    elif not silence.known:
+        reason = "the ledger has not been read yet: who is silent is not known"
     seq, chain = ledger.head
     workers, _ = state.follower.workers()
     body = {
@@ -85,6 +88,9 @@ async def readyz(request: Request) -> Response:
             if model.gate.doubt is not None and state.settings.ungated != SERVE
         ],
         "refused": [{"name": name, **why} for name, why in sorted(follower.refused.items())],
+        "silent": [
+            {"tenant": tenant, "branch_point": point} for tenant, point in sorted(silence.now)
+        ],
         "workers": [worker_document(row) for row in workers],
         "challengers": [
             {key: one[key] for key in CHALLENGER_SHOWN} for row in workers for one in row.shadow

@@ -21,6 +21,7 @@ from app.deid import POLICY_VERSION, IdentifierFound, scrub, stored_inputs
 from app.schemas.assessment_request import AssessmentRequest
 from app.services.assess import ANSWERED, assess
 from app.services.parts import Parts
+from app.services.silence import marked_silent, silent_answer
 from models.vocabulary import BranchPoint, settle
 from monitoring.ledger import Assessment, new_identifier
 
@@ -32,8 +33,9 @@ class Given:
     Attributes
     ----------
     body : bytes
-        What is answered, as it is sent and as it is stored. Bytes alone: while answers wait for
-        their commit, the hundreds of objects of each would push the next patient's out of the cache.
+        What is answered, as it is sent and, unless the branch point is silent, as it is stored.
+        Bytes alone: while answers wait for their commit, the hundreds of objects of each would push
+        the next patient's out of the cache.
     durable : asyncio.Future
         Done when it may be sent.
     """
@@ -58,7 +60,7 @@ def begin_answer(
     identify : callable
         Makes the assessment's identifier of the time it is recorded at (microseconds).
     look : callable
-        Shown the answer before it is bytes, for who counts; it is not durable then.
+        Shown what is answered before it is bytes, for who counts; it is not durable then.
 
     Raises
     ------
@@ -68,6 +70,7 @@ def begin_answer(
         At once, or from `durable`: then the answer must not be sent.
     """
     start = time.perf_counter()
+    told = parts.silence.tells(actor.tenant, point.id)
     now_us = time.time_ns() // 1000
     clean = scrub(
         request,
@@ -85,8 +88,13 @@ def begin_answer(
     assessment_id = identify(now_us)
     panel = parts.slot.panel(point, clean.outcomes)
     document = assess(clean, intake, point, parts.vocabulary, panel, assessment_id)
-    look(document)
-    body = orjson.dumps(document)
+    if told:
+        look(document)
+        body = stored = orjson.dumps(document)
+    else:
+        silent = silent_answer(document)
+        look(silent)
+        body, stored = orjson.dumps(silent), marked_silent(document)
     outcomes = document["outcomes"]
     digests = {
         outcome["model"]["name"]: outcome["model"]["digest"]
@@ -104,7 +112,7 @@ def begin_answer(
         protected=clean.protected,
         index_time_us=int(clean.index_time.timestamp()) * 1_000_000,
         inputs=inputs,
-        answer=body,
+        answer=stored,
         models=orjson.dumps(digests).decode(),
         policy=POLICY_VERSION,
         latency_us=int((time.perf_counter() - start) * 1_000_000),
@@ -120,6 +128,8 @@ def begin_answer(
     def count(done: asyncio.Future[list[Any]]) -> None:
         if not done.cancelled() and done.exception() is None:
             parts.metrics.assessed(point.id, statuses, time.perf_counter() - start)
+            if not told:
+                parts.metrics.kept_silent(point.id)
 
     durable.add_done_callback(count)
     return Given(body, durable)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.access_log import AccessLog
 from app.deid import Pseudonymiser
+from app.services.silent_places import SilentPlaces
 from app.serving.slot import Slot
 from models.vocabulary import Vocabulary
 from monitoring.ledger import Ledger
@@ -19,6 +20,7 @@ class Parts:
     vocabulary: Vocabulary
     slot: Slot
     ledger: Ledger
+    silence: SilentPlaces
     access_log: AccessLog
     pseudonymiser: Pseudonymiser
     metrics: Metrics

@@ -12,6 +12,7 @@ from app.access_log import Actor, Touched
 from app.access_log.seal import READ_ASSESSMENT, READ_EPISODE
 from app.deid import is_pseudonym
 from app.services.parts import Parts
+from app.services.silence import as_given
 from app.services.trajectory import trajectory
 from monitoring.ledger import Recorded
 
@@ -25,11 +26,13 @@ async def read_assessment(assessment_id: str, actor: Actor, parts: Parts) -> byt
         When it cannot be read, or its reading cannot be logged.
     """
     found = await read_recorded(assessment_id, actor, parts)
-    return None if found is None else found.answer.encode()
+    return None if found is None else as_given(found.answer)
 
 
 async def read_recorded(assessment_id: str, actor: Actor, parts: Parts) -> Recorded | None:
-    """The same with what the ledger knows of it besides, such as the subject's pseudonym.
+    """What the ledger knows of it besides, such as the subject's pseudonym.
+
+    Its `answer` is as it is recorded: `silence.as_given` is what was told of it.
 
     Raises
     ------
@@ -79,7 +82,7 @@ async def read_episode(
     touched = Touched(READ_EPISODE, episode=episode, episode_id=found[-1].episode_id)
     for subject_id in dict.fromkeys(recorded.subject_id for recorded in found):
         await _log(touched, subject_id, actor, parts)
-    answers = [orjson.loads(recorded.answer) for recorded in found]
+    answers = [orjson.loads(as_given(recorded.answer)) for recorded in found]
     return {
         "episode_id": episode_ids[0],
         "assessments": answers,

@@ -11,6 +11,7 @@ from app.access_log import Actor, Touched
 from app.access_log.seal import RECORD_FEEDBACK
 from app.cds_hooks.feedback import Report
 from app.services.parts import Parts
+from app.services.silence import is_silent
 from models.vocabulary import BranchPoint
 from monitoring.ledger import Feedback
 from monitoring.ledger.entries import NEW
@@ -30,8 +31,9 @@ async def record_feedback(
 ) -> FeedbackRecorded:
     """Record every report; durable when this returns.
 
-    Cards carry the identifier of their assessment. One that is not the tenant's, or not this
-    branch point's, is an orphan: what a client made up could hold anything, so it is not stored.
+    Cards carry the identifier of their assessment. One that is not the tenant's, not this branch
+    point's, or of an answer that nobody was told, is an orphan: what a client made up could hold
+    anything, so it is not stored.
 
     Raises
     ------
@@ -41,7 +43,9 @@ async def record_feedback(
     known: dict[str, bool] = {}
     for card in dict.fromkeys(report.card for report in reports):
         found = await parts.ledger.read(card, actor.tenant)
-        known[card] = found is not None and found.branch_point == point.id
+        known[card] = (
+            found is not None and found.branch_point == point.id and not is_silent(found.answer)
+        )
     counted: Counter[str] = Counter()
     for report in reports:
         if not known[report.card]:

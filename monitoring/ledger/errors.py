@@ -24,7 +24,7 @@ class LedgerUnavailable(LedgerError):
     ----------
     reason : str
         One of `full` (too much waits), `failing` (the database refuses), `slow` (no answer in time),
-        `closed`.
+        `closed`, `unread` (not known yet who answers in silence).
     retry_after_s : float
         When it is worth trying again.
     """

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,10 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from monitoring.keyring import load_keyring
 from monitoring.ledger.book import Book
 from monitoring.ledger.engine import Lines, open_engine
-from monitoring.ledger.entries import Entry
+from monitoring.ledger.entries import Entry, Event
 from monitoring.ledger.errors import LedgerUnavailable
 from monitoring.ledger.identifiers import month_of_identifier
 from monitoring.ledger.links import linked
+from monitoring.ledger.silence import read_changes
 from monitoring.ledger.tables import ASSESSMENTS
 from monitoring.ledger.writer import TRY_AGAIN_AFTER_S, Commitment, Writer
 
@@ -36,6 +37,7 @@ class Recorded:
     answer: str = field(repr=False)
 
 
+Found = TypeVar("Found")
 SAYS_SO_ITSELF_WITHIN_S = 0.5
 """A database that lives says by itself that a statement took too long; one that hangs does not."""
 COLUMNS = (
@@ -174,7 +176,17 @@ class Ledger:
 
         return await self._ask(read)
 
-    async def _ask(self, read: Callable[[Connection], list[Recorded]]) -> list[Recorded]:
+    async def read_silence(self) -> list[Event]:
+        """What was recorded of going live and going silent, oldest first: see `silence`.
+
+        Raises
+        ------
+        LedgerUnavailable
+            When the database does not answer.
+        """
+        return await self._ask(read_changes)
+
+    async def _ask(self, read: Callable[[Connection], Found]) -> Found:
         try:
             async with asyncio.timeout(self._patience_s + SAYS_SO_ITSELF_WITHIN_S):
                 return await asyncio.to_thread(_connected, self._reads, read)
@@ -185,7 +197,7 @@ class Ledger:
             raise LedgerUnavailable("failing", TRY_AGAIN_AFTER_S) from None
 
 
-def _connected(engine: Engine, read: Callable[[Connection], list[Recorded]]) -> list[Recorded]:
+def _connected(engine: Engine, read: Callable[[Connection], Found]) -> Found:
     with engine.connect() as connection:
         return read(connection)
 

@@ -56,7 +56,7 @@ def _with_prefetch(
     left_out = visit.patient.left_out
     if not faults and card is None and champions:
         faults.append("no card, although a model is in use")
-    told = "200, no card: no model is in use"
+    told = "200, no card: no model is in use, or it answers in silence"
     if card is not None:
         told = f"200: {card.get('summary')}"
         if left_out:

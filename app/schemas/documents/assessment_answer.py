@@ -159,7 +159,9 @@ class AssessmentAnswer(Document):
     episode_id: str | None = Field(description="The keyed pseudonym of the episode.")
     branch_point: str
     index_time: AwareDatetime
-    status: Literal["answered", "partial", "abstained"]
+    status: Literal["answered", "partial", "abstained", "silent"] = Field(
+        description="`silent`: recorded, and nothing of the risk is told; `outcomes` is empty."
+    )
     decision_support_only: Literal[True]
     outcomes: list[BinaryOutcome | NumericOutcome | FallbackOutcome | AbstainedOutcome]
     missing: list[str]

@@ -68,5 +68,6 @@ class BranchPointDocument(Document):
     reference_scores: list[str]
     required: list[str]
     optional: list[str]
+    silent: bool = Field(description="Whether the caller is told no risk here yet.")
     outcomes: list[DeclaredOutcome]
     actions: list[ActionDocument]

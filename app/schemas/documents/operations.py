@@ -78,6 +78,13 @@ class LedgerDocument(Document):
     head: LedgerHeadDocument | None
 
 
+class SilentDocument(Document):
+    """A tenant's branch point whose risks are recorded and not told."""
+
+    tenant: str
+    branch_point: str
+
+
 class ReadinessDocument(Document):
     """Whether every champion is loaded and proven, and the ledger records."""
 
@@ -90,5 +97,6 @@ class ReadinessDocument(Document):
     models: list[ModelReference]
     ungated: list[RefusedDocument]
     refused: list[RefusedDocument]
+    silent: list[SilentDocument]
     workers: list[WorkerDocument]
     challengers: list[ChallengerDocument]

@@ -123,3 +123,14 @@ def test_two_services_in_one_process_count_apart(vocabulary: Vocabulary):
     one.following([[]], [0.0], from_cache=0, failures=1)
     assert read(one, "risk_model_load_failures_total") == 1
     assert read(other, "risk_model_load_failures_total") == 0
+
+
+def test_silent_assessments_are_counted_from_zero_at_every_branch_point(
+    metrics: Metrics, vocabulary: Vocabulary
+):
+    name = "risk_silent_assessments_total"
+    assert len(series(metrics, name)) == len(vocabulary.branch_points)
+    assert read(metrics, name, branch_point="icu-review") == 0
+    metrics.kept_silent("icu-review")
+    assert read(metrics, name, branch_point="icu-review") == 1
+    assert read(metrics, name, branch_point="ward-round") == 0

@@ -41,7 +41,7 @@ def published(words: Vocabulary) -> Dictionary:
     return Dictionary(
         {name: feature_document(feature) for name, feature in words.features.items()},
         {
-            name: branch_point_document(point, words, {})
+            name: branch_point_document(point, words, {}, silent=False)
             for name, point in words.branch_points.items()
         },
         {},

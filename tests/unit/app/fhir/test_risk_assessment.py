@@ -73,6 +73,7 @@ def answer(*outcomes: dict[str, Any], **other: Any) -> dict[str, Any]:
         "episode_id": None,
         "branch_point": "icu-review",
         "index_time": "2026-11-21T08:15:00Z",
+        "status": "answered",
         "outcomes": list(outcomes),
         "warnings": [],
         "suggestions": [],
@@ -189,3 +190,14 @@ def test_a_fault_becomes_an_issue_with_its_place():
             "expression": ["Parameters.parameter[2].valueCode"],
         }
     ]
+
+
+def test_a_silent_answer_is_registered_without_a_result_and_says_why():
+    """R4 ObservationStatus `registered`: it exists, there is no result; issue type `suppressed`."""
+    silent = answer(status="silent")
+    made = risk_assessment(silent, WORDS, patient="Patient/1", basis=[("age", "Patient/1")])
+    assert made["status"] == "registered"
+    assert not {"prediction", "basis", "mitigation"} & set(made)
+    assert "Silent mode" in made["note"][1]["text"]
+    (issue,) = answer_outcome(silent, {})["issue"]
+    assert (issue["severity"], issue["code"]) == ("information", "suppressed")

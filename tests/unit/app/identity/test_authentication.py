@@ -200,3 +200,34 @@ def test_every_reason_has_an_answer_that_does_not_repeat_it(reason: str):
     assert problem.detail
     assert "_" not in problem.detail
     assert ("WWW-Authenticate" in problem.headers) == (problem.status == 401)
+
+
+TWO = """
+[[tenant]]
+id = "north"
+care_units = []
+silent = ["icu-review"]
+[[tenant.client_certificate]]
+subject = "CN=north"
+client = "north"
+scopes = ["assess"]
+[[tenant]]
+id = "south"
+care_units = []
+"""
+
+
+def test_who_is_silent_is_declared_for_each_tenant_or_for_the_only_one(open_doors):
+    proxy = {"trusted_proxies": ("127.0.0.1",)}
+    assert open_doors(TWO, **proxy).identity.declared_silent() == {("north", "icu-review")}
+    alone = open_doors(None, host_is_loopback=True, silent=("icu-review",)).identity
+    assert alone.is_open
+    assert alone.declared_silent() == {("default", "icu-review")}
+
+
+def test_a_silence_that_would_not_be_kept_stops_the_start(open_doors):
+    """One line each: an unknown name, and a setting that a tenants file would set aside."""
+    with pytest.raises(StartRefused, match=r"RISK_SILENT: no such branch point: icu-reviews; decl"):
+        open_doors(None, host_is_loopback=True, silent=("icu-reviews",))
+    with pytest.raises(StartRefused, match=r"write `silent` in each \[\[tenant\]\]"):
+        open_doors(TWO, silent=("icu-review",))

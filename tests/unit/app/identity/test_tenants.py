@@ -66,6 +66,11 @@ def test_the_documented_example_loads(tmp_path: Path):
 def test_what_is_left_out_means_all_branch_points_and_no_rate_of_its_own(tmp_path: Path):
     north = load(tmp_path, TENANT)["north"]
     assert (north.branch_points, north.rate_limit_per_s, north.issuers) == (None, None, ())
+    assert north.silent == frozenset()
+
+
+def test_a_silent_branch_point_is_one_of_those_that_exist(tmp_path: Path):
+    assert load(tmp_path, TENANT + 'silent = ["icu-review"]')["north"].silent == {"icu-review"}
 
 
 def test_a_key_file_lies_beside_the_tenants_file(tmp_path: Path):
@@ -92,6 +97,8 @@ BROKEN: list[tuple[str, str]] = [
     ('[[tenant]]\nid = "n"', "`care_units` is missing"),
     (TENANT + 'branch_points = ["icu-reviews"]', "no such branch point: icu-reviews"),
     (TENANT + "branch_points = []", "`branch_points` is empty"),
+    (TENANT + 'silent = ["icu-reviews"]', "`silent`: no such branch point: icu-reviews"),
+    (TENANT + 'silent = "icu-review"', "`silent` has the wrong type"),
     (TENANT + "rate_limit_per_s = 0", "above 0"),
     (TENANT + "rate_limit_per_s = true", "wrong type"),
     (TENANT + "rate_limit_per_s = nan", "above 0"),

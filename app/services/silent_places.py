@@ -1,0 +1,84 @@
+"""Which branch points of which tenants are silent now, as the ledger has it, off the request path."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import structlog
+
+from monitoring.ledger import Ledger, LedgerDamaged, LedgerUnavailable
+from monitoring.ledger.silence import Place, silent_places
+
+UNREAD = "unread"
+TRY_AGAIN_S = 1.0
+"""How soon the ledger is asked again while it has not been read at all."""
+
+log = structlog.get_logger()
+
+
+class SilentPlaces:
+    """Keeps the set of silent places equal to what the ledger says of them.
+
+    While the ledger cannot be read, the state before stays. Before it was read at all nobody knows
+    who was silenced without a declaration, so nothing is answered.
+
+    Parameters
+    ----------
+    declared : iterable of Place
+        What the site's configuration calls silent.
+    """
+
+    def __init__(self, declared: Iterable[Place], ledger: Ledger) -> None:
+        self._declared, self._ledger = frozenset(declared), ledger
+        self._readable = True
+        self.known = False
+        self.now: frozenset[Place] = self._declared
+
+    def tells(self, tenant: str, branch_point: str) -> bool:
+        """Whether risks are told there.
+
+        Raises
+        ------
+        LedgerUnavailable
+            Before the ledger was read.
+        """
+        if not self.known:
+            raise LedgerUnavailable(UNREAD, TRY_AGAIN_S)
+        return (tenant, branch_point) not in self.now
+
+    async def look(self) -> None:
+        """Read the ledger once."""
+        try:
+            found = silent_places(self._declared, await self._ledger.read_silence())
+        except (LedgerUnavailable, LedgerDamaged) as error:
+            if self._readable:
+                log.warning("silence_unread", reason=str(error))
+            self._readable = False
+            return
+        before = self.now if self.known else frozenset()
+        self._readable = self.known = True
+        self.now = found
+        for tenant, point in sorted(found - before):
+            log.info("branch_point_silent", tenant=tenant, branch_point=point)
+        for tenant, point in sorted(before - found):
+            log.info("branch_point_live", tenant=tenant, branch_point=point)
+
+    async def follow(self, every_s: float) -> None:
+        """Read it again and again until cancelled.
+
+        Parameters
+        ----------
+        every_s : float
+            From the start of one look to the start of the next.
+        """
+        began = time.monotonic()
+        while True:
+            wait_s = every_s if self.known else min(every_s, TRY_AGAIN_S)
+            await asyncio.sleep(max(0.0, began + wait_s - time.monotonic()))
+            began = time.monotonic()
+            try:
+                await self.look()
+            except Exception as error:  # whatever it is, the state before stays
+                log.error("silence_unread", error=type(error).__name__)  # noqa: TRY400 - no traceback: it can hold paths
