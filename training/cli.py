@@ -35,6 +35,7 @@ from training.commands.cohorts import (
     several_of,
     source_of,
 )
+from training.commands.go_live import go_live, go_silent
 from training.commands.options import (
     DEFAULT_VAR,
     AsJson,
@@ -81,7 +82,7 @@ app = typer.Typer(
 )
 for command in (
     adopt, card, signal, validate, recalibrate, retrain, challenge, compare, promote, rollback,
-    history, pack, unpack, inspect_pack,
+    history, go_live, go_silent, pack, unpack, inspect_pack,
 ):  # fmt: skip
     app.command(command.__name__.replace("_", "-"))(command)
 

@@ -8,7 +8,9 @@ TrainingError
 ├── NotTransportable   a model cannot be judged or updated on this cohort
 ├── PromotionRefused   the gate does not hold; the message names each rule that failed
 ├── OverrideRefused    a reason that cannot be recorded, or a rule that nobody can answer for
-└── RollbackRefused    nothing to go back to, or a version that may not be champion
+├── RollbackRefused    nothing to go back to, or a version that may not be champion
+├── GoLiveRefused      the reports do not carry it: the message says what was found and is missing
+└── LedgerClosed       the ledger is not there, not ours, or cannot be written now
 """
 
 from __future__ import annotations
@@ -48,3 +50,11 @@ class OverrideRefused(TrainingError):
 
 class RollbackRefused(TrainingError):
     """Nothing to go back to, or a version that may not be champion."""
+
+
+class GoLiveRefused(TrainingError):
+    """The local validation reports do not carry going live."""
+
+
+class LedgerClosed(TrainingError):
+    """The ledger is not there, is not this installation's, or cannot be written now."""

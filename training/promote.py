@@ -147,7 +147,7 @@ def promote_version(
     verdict, reason = _verdict(decision, override)
     record = GateRecord(
         name, new.bundle.digest, verdict, tuple(f.rule for f in decision.failed), reason,
-        rules_digest(), gate_code(), _now(), _account(),
+        rules_digest(), gate_code(), _now(), account_name(),
     )  # fmt: skip
     document = {
         **asdict(record), "version": version, "champion_before": before,
@@ -168,7 +168,7 @@ def promote_version(
             registry.tag(name, version, tags)
     if moved and before != version:
         how = OVERRIDDEN if verdict == OVERRIDDEN else MOVED_ON
-        _move(registry, name, Move(before, version, how, reason, record.decided_at, _account()))
+        _move(registry, name, Move(before, version, how, reason, record.decided_at, account_name()))
     return Promotion(name, version, decision, verdict, before, moved, document)
 
 
@@ -227,7 +227,7 @@ def roll_back(
         its = registry.version(name, present).tags.get(TAG)
         if its != SYNTHETIC:
             raise RollbackRefused(f"{name} version {wanted}: {REAL_STAYS.expected}")
-    _move(registry, name, Move(present, wanted, ROLLED_BACK, reason, _now(), _account()))
+    _move(registry, name, Move(present, wanted, ROLLED_BACK, reason, _now(), account_name()))
     return RolledBack(name, present or "none", wanted, doubt)
 
 
@@ -305,8 +305,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _account() -> str:
-    """Of the process; the environment, which anybody can set, is not asked."""
+def account_name() -> str:
+    """Of the process's account; the environment, which anybody can set, is not asked."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

@@ -25,6 +25,7 @@ SAID = {
     "gate_failed": "Rules that failed",
     "override": "Promoted all the same, because",
     "override_reason": "Promoted all the same, because",
+    "local_validation": "Validated where it is used",
     "packed_by": "Packed by",
     "signer_fingerprint": "Signed by",
     "origin_name": "There named",

@@ -47,6 +47,10 @@ Others = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Seed of folds and bootstrap.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write the report as a page of its own.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Write the report as JSON: what `go-live --report` attaches."),
+]
 MANIFEST = "manifest.json"
 
 
@@ -82,6 +86,7 @@ def validate(
     ] = False,
     block_months: Annotated[int, typer.Option(min=1, help="Months in a block.")] = 12,
     html: Html = None,
+    out: Out = None,
     seed: Seed = 2026,
     var: Var = DEFAULT_VAR,
     content: Site = None,
@@ -96,8 +101,9 @@ def validate(
 
     vocabulary = load_vocabulary(content)
     _refuse_no_model(name)
-    if html is not None:
-        refuse_unwritable(html)
+    for wanted in (html, out):
+        if wanted is not None:
+            refuse_unwritable(wanted)
     with progress() as bars:
         task = bars.add_task("reading", total=1)
         registered = find(Registry.at(var), name, vocabulary)
@@ -122,6 +128,8 @@ def validate(
             )  # fmt: skip
     if html is not None:
         html.write_text(validation_page(report), encoding="utf-8")
+    if out is not None:
+        out.write_text(json.dumps(report, ensure_ascii=False) + "\n", encoding="utf-8")
     _tell(report, report["sentences"], list(validation_tables(report)), as_json=as_json)
 
 
