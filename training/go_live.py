@@ -128,7 +128,7 @@ def hold_reports(
             raise GoLiveRefused(f"--without-report {outcome}: a report of it is given")
     if lacking := [name for name in served if name not in carried and name not in without]:
         raise GoLiveRefused(
-            f"no report for {', '.join(lacking)} of `{branch_point}`, which have a champion; make "
+            f"no report for {', '.join(lacking)}: `{branch_point}` has a champion of each; make "
             f"one with `risk-train validate {branch_point}.{lacking[0]} --cohort FILE --out REPORT` "
             f"and give --report REPORT, or answer for it with --without-report {lacking[0]}"
         )

@@ -62,9 +62,12 @@ class PlaceLedger:
             )
         return self._known[0] if self._known else DEFAULT_TENANT
 
+    def prepare(self) -> None:
+        """See that it can be written with these keys, before anything else is done."""
+        self._book.prepare()
+
     def write(self, change: Change) -> None:
         """Record a change; it is durable when this returns."""
-        self._book.prepare()
         self._book.write([change.event()])
 
     def told(self, tenant: str) -> str | None:

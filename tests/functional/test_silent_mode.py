@@ -12,13 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from app.commands.walk import walk
+from app.demo import in_words
 from app.identity.api_keys import create_api_key
 from models.registry import CHAMPION, Registry
 from monitoring.keyring import load_keyring
@@ -278,6 +282,20 @@ def test_a_file_is_answered_in_silence_whatever_its_form(site: Site, tmp_path: P
         assert_tells_nothing(out.read_bytes(), site.newest(NORTH))
     (row,) = csv.DictReader((tmp_path / "out.csv").read_text().splitlines())
     assert (row["row"], row["status"], row["outcome"]) == ("1", "silent", "")
+
+
+def test_people_at_a_terminal_read_that_it_is_silent(site: Site):
+    visit = {"visit": 0, "hours": 1.0, "branch_point": ICU, "request": PATIENT, "labels": {}}
+    for tenant, silent in ((NORTH, True), (SOUTH, False)):
+        shown = Console(file=StringIO(), width=160)
+        walk(site.service.url, [visit], shown, site.keys[tenant])
+        said = shown.file.getvalue()
+        assert ("silent mode: it was recorded" in said) is silent
+        assert ("death_180d" in said) is not silent
+    answer = site.ask(NORTH, "POST", REST, PATIENT).json()
+    shown = Console(file=StringIO(), width=160)
+    in_words(answer, {}, {"row": "7"}, 5, shown)
+    assert "Silent mode: it was recorded, and nothing of the risk is told." in shown.file.getvalue()
 
 
 def test_another_tenant_and_another_branch_point_are_told(site: Site):

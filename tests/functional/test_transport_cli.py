@@ -15,6 +15,7 @@ from models.registry import CHAMPION, Registry
 from tests.lib.pathway_files import POINT, SOURCE, columns, write, write_source
 from tests.lib.service import environment, script
 from training.cli import app, main
+from training.go_live import read_report
 
 OUTCOME = "major_complication"
 NAME = f"{POINT}.{OUTCOME}"
@@ -48,6 +49,7 @@ class Hospitals:
         self.files = write(there, elsewhere(4000))
         self.source = write_source(there, SOURCE.replace("Patients made by hand", THERE))
         self.page = path / "validation.html"
+        self.report = path / "validation.json"
 
     def at(self, source: str, files: Path) -> list[str]:
         return ["--source", source, "--cohort", str(files), "--var", str(self.var)]
@@ -80,12 +82,17 @@ def invoke(*arguments: str) -> dict[str, Any]:
 def test_the_report_says_that_the_risk_is_higher_there(hospitals: Hospitals):
     done = subprocess.run(
         [script("risk-train"), "validate", NAME, *hospitals.there, "--json",
-         "--development", str(hospitals.home), "--html", str(hospitals.page)],
+         "--development", str(hospitals.home), "--html", str(hospitals.page),
+         "--out", str(hospitals.report)],
         env=environment(Path("unused"), COLUMNS="160"), capture_output=True, text=True,
         check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout)
+    # What was written is what `go-live` takes.
+    assert json.loads(hospitals.report.read_text()) == report
+    kept = read_report(hospitals.report)
+    assert (kept.attached.model, kept.attached.version, kept.simulated) == (NAME, "1", True)
     # The same patients, but for the outcome; and the model is asked of nearly all of them.
     assert 0.5 < report["relatedness"]["membership_auroc"] < 0.65
     assert report["cohort"]["which"] == "all labelled rows"
@@ -133,9 +140,10 @@ def test_people_read_two_sentences_and_tables_with_the_years(hospitals: Hospital
         (["validate", f"{NAME}/99"], "no such registered model or version"),
         (["validate", f"{POINT}.stroke"], "has the alias `champion`"),
         (["validate", NAME, "--html", "/nowhere/page.html"], "cannot be written"),
+        (["validate", NAME, "--out", "/nowhere/report.json"], "cannot be written"),
         (["recalibrate", NAME, "{home}"], "by heart"),
     ],
-    ids=["name", "alias", "version", "outcome", "page", "own cohort"],
+    ids=["name", "alias", "version", "outcome", "page", "report", "own cohort"],
 )
 def test_an_expected_error_is_one_line(
     hospitals: Hospitals,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,7 +95,8 @@ def go_live(
             tuple(one.attached for one in reports), left_out,
         )  # fmt: skip
         if not dry_run:
-            # First the reports: an event must not name what is not there to be read.
+            # The reports before the event, which must not name what is not there to be read.
+            book.prepare()
             for one in reports:
                 _attach(registry, one, whose)
             book.write(change)
@@ -137,6 +137,7 @@ def go_silent(
             time.time_ns() // 1000, False, whose, point.id, account_name(), reason.strip()
         )  # fmt: skip
         if not dry_run:
+            book.prepare()
             book.write(change)
     _tell(change, [], book.told(whose), dry_run=dry_run, as_json=as_json)
 
@@ -168,7 +169,7 @@ def _tell(
     if as_json:
         print(json.dumps({
             "kind": event.what, **json.loads(event.detail), "dry_run": dry_run, "doubt": doubt,
-            "champions": [asdict(one) for one in champions],
+            "champions": {one.name: one.version for one in champions},
         }, ensure_ascii=False))  # fmt: skip
     place = f"`{change.branch_point}` of tenant `{change.tenant}`"
     if doubt is not None:

@@ -70,7 +70,7 @@ def test_simulated_patients_may_carry_a_model_of_simulated_patients(tmp_path: Pa
         ({"cohort__training_data": "synthetic"}, (champion(DEATH),), (),
          "is of simulated patients, and icu-review.death_180d was fitted on real ones"),
         ({}, (champion(DEATH), champion(SEPSIS)), (),
-         "no report for sepsis of `icu-review`, which have a champion; make one with `risk-train "
+         "no report for sepsis: `icu-review` has a champion of each; make one with `risk-train "
          "validate icu-review.sepsis --cohort FILE --out REPORT`"),
         ({}, (champion(DEATH),), ("stroke",), "`icu-review` has no such outcome; it has death_180d"),
         ({}, (champion(DEATH),), ("delirium",), "it has no champion, so it needs none"),
