@@ -278,13 +278,6 @@ def load_identity(
             "authentication is `open`, which is for a loopback address only: with this host anybody "
             "could ask; set it to `required` and declare tenants or API keys"
         )
-    if silent and tenants_file is not None:
-        # Set aside like other settings of the tenant `default`, it would let risks be told that
-        # somebody meant to be silent.
-        raise StartRefused(
-            "RISK_SILENT is for a service without a tenants file; with one, write `silent` in each "
-            "[[tenant]] that it is meant for"
-        )
     if unknown := sorted(set(silent) - set(branch_points)):
         raise StartRefused(
             f"RISK_SILENT: no such branch point: {', '.join(unknown)}; "
@@ -295,6 +288,13 @@ def load_identity(
         authentication == "open" or (authentication == "auto" and nothing_declared)
     ):
         return Identity.open(care_units, on_refusal, agreement, silent)
+    if silent and tenants_file is not None:
+        # Set aside like other settings of the tenant `default`, it would let risks be told that
+        # somebody meant to be silent.
+        raise StartRefused(
+            "RISK_SILENT is for a service without a tenants file; with one, write `silent` in each "
+            "[[tenant]] that it is meant for"
+        )
     try:
         tenants = (
             _one_tenant(care_units, agreement, silent)

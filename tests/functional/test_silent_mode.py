@@ -24,6 +24,12 @@ from typer.testing import CliRunner
 from app.commands.walk import walk
 from app.demo import in_words
 from app.identity.api_keys import create_api_key
+from app.schemas.documents import (
+    AssessmentAnswer,
+    BranchPointDocument,
+    EpisodeDocument,
+    ReadinessDocument,
+)
 from models.registry import CHAMPION, Registry
 from monitoring.keyring import load_keyring
 from monitoring.ledger.book import Book
@@ -245,6 +251,8 @@ def test_what_is_read_back_is_what_was_sent(site: Site):
     assert found.json() == episode.json()
     fhir = site.ask(NORTH, "GET", f"/fhir/RiskAssessment/{answer['assessment_id']}")
     assert fhir.json()["status"] == "registered"
+    AssessmentAnswer.model_validate_json(sent.content)
+    EpisodeDocument.model_validate_json(episode.content)
     assert_tells_nothing(fhir.content, whole)
 
 
@@ -311,9 +319,10 @@ def test_another_tenant_and_another_branch_point_are_told(site: Site):
 
 def test_operators_and_callers_see_what_is_silent(site: Site):
     assert site.silent() == [{"tenant": NORTH, "branch_point": ICU}]
+    ReadinessDocument.model_validate(site.ready())
     for tenant, silent in ((NORTH, True), (SOUTH, False)):
         one = site.ask(tenant, "GET", f"/v1/branch-points/{ICU}").json()
-        assert one["silent"] is silent
+        assert BranchPointDocument.model_validate(one).silent is silent
         listed = site.ask(tenant, "GET", "/v1/branch-points").json()
         assert {row["id"] for row in listed if row["silent"]} == ({ICU} if silent else set())
     text = site.ask(NORTH, "GET", "/metrics").text
@@ -325,8 +334,13 @@ def test_going_live_and_silent_again_reaches_every_worker_and_leaves_the_past_al
     number = before.json()["assessment_id"]
 
     # Without a report of the champion nothing is written, and a dry run writes nothing either.
-    refused = site.train("go-live", ICU, "--tenant", NORTH, "--reason", "the board agreed")
-    assert "no report for death_180d" in str(refused.exception)
+    refused = run_command(
+        "risk-train", "go-live", ICU, "--tenant", NORTH, "--reason", "the board agreed",
+        var=site.var, settings=site.service.settings, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert "no report for death_180d: `icu-review` has a champion of each; make one with" in line
     arguments = (
         "go-live", ICU, "--tenant", NORTH, "--reason", "the board agreed",
         "--report", str(site.report), "--json",

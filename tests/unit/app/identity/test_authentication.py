@@ -231,3 +231,5 @@ def test_a_silence_that_would_not_be_kept_stops_the_start(open_doors):
         open_doors(None, host_is_loopback=True, silent=("icu-reviews",))
     with pytest.raises(StartRefused, match=r"write `silent` in each \[\[tenant\]\]"):
         open_doors(TWO, silent=("icu-review",))
+    opened = open_doors(TWO, host_is_loopback=True, authentication="open", silent=("icu-review",))
+    assert opened.identity.declared_silent() == {("default", "icu-review")}
