@@ -112,6 +112,11 @@ class Metrics:
             "1 while the ledger can record.",
             registry=self._registry,
         )
+        self._silence_current = Gauge(
+            "risk_silence_current",
+            "1 while the last look at the ledger told which branch points are silent.",
+            registry=self._registry,
+        )
         refused = Counter(
             "risk_refused_requests",
             "Requests that were not let in, by reason.",
@@ -240,6 +245,10 @@ class Metrics:
         self._commit_duration.observe(duration_s)
         for kind, count in Tally(kinds).items():
             self._entries[kind].inc(count)
+
+    def silence(self, *, current: bool) -> None:
+        """Show whether what is silent was read at the last look, or is of an earlier one."""
+        self._silence_current.set(current)
 
     def ledger(self, waiting: int, *, up: bool) -> None:
         """Show how the ledger does."""

@@ -123,6 +123,7 @@ async def metrics(request: Request) -> Response:
     )
     state.metrics.shadowing([one for row in workers for one in row.shadow])
     ledger = state.parts.ledger
+    state.metrics.silence(current=state.parts.silence.current)
     state.metrics.ledger(ledger.waiting, up=ledger.failing is None)
     return Response(state.metrics.exposition(), media_type=CONTENT_TYPE)
 

@@ -28,12 +28,21 @@ class SilentPlaces:
     ----------
     declared : iterable of Place
         What the site's configuration calls silent.
+
+    Attributes
+    ----------
+    now : frozenset of Place
+        The silent places, as far as it is known.
+    known : bool
+        Whether the ledger was ever read.
+    current : bool
+        Whether it was read at the last look.
     """
 
     def __init__(self, declared: Iterable[Place], ledger: Ledger) -> None:
         self._declared, self._ledger = frozenset(declared), ledger
-        self._readable = True
-        self.known = False
+        self._complained = False
+        self.known = self.current = False
         self.now: frozenset[Place] = self._declared
 
     def tells(self, tenant: str, branch_point: str) -> bool:
@@ -53,12 +62,13 @@ class SilentPlaces:
         try:
             found = silent_places(self._declared, await self._ledger.read_silence())
         except (LedgerUnavailable, LedgerDamaged) as error:
-            if self._readable:
+            if not self._complained:
                 log.warning("silence_unread", reason=str(error))
-            self._readable = False
+            self.current, self._complained = False, True
             return
         before = self.now if self.known else frozenset()
-        self._readable = self.known = True
+        self.known = self.current = True
+        self._complained = False
         self.now = found
         for tenant, point in sorted(found - before):
             log.info("branch_point_silent", tenant=tenant, branch_point=point)
@@ -81,4 +91,5 @@ class SilentPlaces:
             try:
                 await self.look()
             except Exception as error:  # whatever it is, the state before stays
+                self.current = False
                 log.error("silence_unread", error=type(error).__name__)  # noqa: TRY400 - no traceback: it can hold paths

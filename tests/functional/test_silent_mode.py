@@ -327,6 +327,7 @@ def test_operators_and_callers_see_what_is_silent(site: Site):
         assert {row["id"] for row in listed if row["silent"]} == ({ICU} if silent else set())
     text = site.ask(NORTH, "GET", "/metrics").text
     assert 'risk_silent_assessments_total{branch_point="ward-round"} 0.0' in text
+    assert "risk_silence_current 1.0" in text
 
 
 def test_going_live_and_silent_again_reaches_every_worker_and_leaves_the_past_alone(site: Site):

@@ -134,3 +134,9 @@ def test_silent_assessments_are_counted_from_zero_at_every_branch_point(
     metrics.kept_silent("icu-review")
     assert read(metrics, name, branch_point="icu-review") == 1
     assert read(metrics, name, branch_point="ward-round") == 0
+
+
+def test_whether_the_silent_places_are_up_to_date_is_shown(metrics: Metrics):
+    assert read(metrics, "risk_silence_current") == 0
+    metrics.silence(current=True)
+    assert read(metrics, "risk_silence_current") == 1

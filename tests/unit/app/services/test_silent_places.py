@@ -67,8 +67,10 @@ def test_a_ledger_that_cannot_be_read_changes_nothing(
     record(url, tmp_path, said(False, SOUTH))
     places = SilentPlaces([NORTH], ledger)
     asyncio.run(places.look())
+    assert places.current
     change(url, broken)
     asyncio.run(places.look())
+    assert not places.current
     assert places.now == {NORTH, SOUTH}
     assert places.tells("south", "ward-round")
 
