@@ -28,6 +28,7 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.cds_hooks
 	$(BIN)/python -m tests.benchmarks.bundle
 	$(BIN)/python -m tests.benchmarks.file_drop
+	$(BIN)/python -m tests.benchmarks.shadow
 
 # Ten minutes of load while champions are moved, broken and MLflow is killed; never part of the tests.
 soak: .venv/installed
