@@ -11,6 +11,7 @@ import typer
 
 from models.registry import CHAMPION, Registry, Version
 from models.vocabulary import BranchPoint, load_vocabulary
+from training.commands.ledger import Database
 from training.commands.options import DEFAULT_VAR, AsJson, Keys, Site, Var, tell
 from training.errors import GoLiveRefused
 
@@ -32,15 +33,6 @@ Tenant = Annotated[
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the ledger for good.")]
-Database = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        envvar="RISK_DATABASE_URL",
-        show_default="sqlite:///VAR/ledger.db",
-        help="The ledger: sqlite:///FILE or postgresql://….",
-    ),
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, and write nothing.")]
 
 
