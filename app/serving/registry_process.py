@@ -96,12 +96,13 @@ class RegistryProcess:
         return await _line(child)
 
     async def end(self) -> None:
-        """End the process, whatever it is doing."""
-        child, self._child = self._child, None
-        if child is not None and child.returncode is None:
+        """End the process; kept until it is gone, so that who is cancelled meanwhile can go on."""
+        if (child := self._child) is not None:
             with suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
+            if self._child is child:
+                self._child = None
 
 
 async def _line(child: asyncio.subprocess.Process) -> dict[str, Any]:

@@ -250,11 +250,14 @@ class Shadow:
         self._changed(tuple(self._rows.values()))
 
     async def _end(self) -> None:
-        child, self._child, self._doing = self._child, None, None
-        if child is not None and child.returncode is None:
+        """End the process; kept until it is gone, so that who is cancelled meanwhile can go on."""
+        self._doing = None
+        if (child := self._child) is not None:
             with suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
+            if self._child is child:
+                self._child = None
 
 
 async def _say(child: asyncio.subprocess.Process, told: Mapping[str, Any]) -> None:
