@@ -142,7 +142,7 @@ def test_a_scorer_that_hangs_or_dies_is_replaced_and_asks_everything_once(site: 
 
 
 def test_outcomes_that_arrive_are_compared_in_pairs(site: Site):
-    """180 days later everybody's outcome is reported; the report and Prometheus tell the same."""
+    """Everybody's outcome is reported when the horizon has passed; the two are the same model."""
     long_ago = (datetime.now(UTC) - timedelta(days=200)).strftime("%Y-%m-%dT%H:%M:%SZ")
     asked = site.asked()
     with site.service.client() as client:

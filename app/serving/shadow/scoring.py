@@ -220,6 +220,8 @@ def _tell_figures(served: ServedModel, engine: Engine, vocabulary: Vocabulary) -
     model = served.model
     if model.kind != "binary":
         return
+    # Reading the whole ledger can take long: that is no fault of the challenger, nobody gets a strike.
+    _say({"doing": None})
     found = of_newest_champion(pairs(engine, model.branch_point, model.outcome, served.digest))
     both = matched(
         engine, model.branch_point, model.outcome, found,
