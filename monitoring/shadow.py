@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, and_, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitoring.ledger.errors import LedgerUnavailable
 from monitoring.ledger.matured import matured, tenants
-from monitoring.ledger.tables import ASSESSMENTS, SHADOWS
+from monitoring.ledger.tables import SHADOWS
 
 Floats = NDArray[np.float64]
 ANSWERED = "answered"
@@ -26,7 +26,7 @@ TRY_AGAIN_AFTER_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a champion said of an outcome, out of a stored answer.
+    """What a champion said of an outcome.
 
     Attributes
     ----------
@@ -36,7 +36,6 @@ class Said:
         Probability, or the outcome's unit.
     """
 
-    version: str
     digest: str
     prediction: float
 
@@ -54,7 +53,6 @@ class Pair:
     """
 
     assessment_id: str
-    recorded_at_us: int
     champion: Said | None
     challenger: float | None
 
@@ -65,14 +63,14 @@ def said_of(answer: str | bytes, outcome: str) -> Said | None:
     Examples
     --------
     >>> told = '{"outcomes":[{"outcome":"sepsis","status":"answered","probability":0.25,'
-    >>> told += '"model":{"version":"3","digest":"sha256:00"}}]}'
+    >>> told += '"model":{"digest":"sha256:00"}}]}'
     >>> said_of(told, "sepsis"), said_of(told, "stroke")
-    (Said(version='3', digest='sha256:00', prediction=0.25), None)
+    (Said(digest='sha256:00', prediction=0.25), None)
     """
     for body in orjson.loads(answer)["outcomes"]:
         if body["outcome"] == outcome and body["status"] == ANSWERED:
             number = body["probability"] if "probability" in body else body["value"]
-            return Said(str(body["model"]["version"]), body["model"]["digest"], float(number))
+            return Said(body["model"]["digest"], float(number))
     return None
 
 
@@ -113,27 +111,19 @@ def _pairs(
     rows = connection.execute(
         select(
             SHADOWS.c.assessment_id,
-            ASSESSMENTS.c.recorded_at_us,
-            ASSESSMENTS.c.answer,
+            SHADOWS.c.champion_digest,
+            SHADOWS.c.champion_prediction,
             SHADOWS.c.prediction,
-        )
-        .join(
-            ASSESSMENTS,
-            and_(
-                ASSESSMENTS.c.assessment_id == SHADOWS.c.assessment_id,
-                ASSESSMENTS.c.seq == SHADOWS.c.assessment_seq,
-            ),
         )
         .where(*asked)
         .order_by(SHADOWS.c.assessment_seq, SHADOWS.c.seq)
     )
     found: dict[str, Pair] = {}
-    for assessment_id, recorded_at_us, answer, prediction in rows:
+    for assessment_id, champion, theirs, ours in rows:
         # Two services on one ledger may both have asked; the model said the same.
         if assessment_id not in found:
-            found[assessment_id] = Pair(
-                assessment_id, recorded_at_us, said_of(answer, outcome), prediction
-            )
+            said = None if champion is None else Said(champion, theirs)
+            found[assessment_id] = Pair(assessment_id, said, ours)
     return found
 
 
@@ -142,8 +132,8 @@ def of_newest_champion(found: Sequence[Pair]) -> list[Pair]:
 
     Examples
     --------
-    >>> old, new = Said("1", "sha256:01", 0.1), Said("2", "sha256:02", 0.2)
-    >>> three = [Pair(f"a{i}", i, said, 0.3) for i, said in enumerate((old, new, None))]
+    >>> old, new = Said("sha256:01", 0.1), Said("sha256:02", 0.2)
+    >>> three = [Pair(f"a{i}", said, 0.3) for i, said in enumerate((old, new, None))]
     >>> [pair.assessment_id for pair in of_newest_champion(three)]
     ['a1']
     """

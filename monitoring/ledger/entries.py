@@ -301,6 +301,8 @@ class Shadow:
     status : {"answered", "abstained"}
     prediction : float or None
         Probability, or the outcome's unit; None when it abstained.
+    champion_digest, champion_prediction
+        Of the model that answered and what it said; None when no model answered.
     """
 
     kind: ClassVar[str] = "shadow"
@@ -315,6 +317,8 @@ class Shadow:
     digest: str
     status: str
     prediction: float | None
+    champion_digest: str | None
+    champion_prediction: float | None
 
     def apply(self, page: Page) -> None:
         page.add(
@@ -330,6 +334,8 @@ class Shadow:
                 "digest": self.digest,
                 "status": self.status,
                 "prediction": self.prediction,
+                "champion_digest": self.champion_digest,
+                "champion_prediction": self.champion_prediction,
             },
         )
 

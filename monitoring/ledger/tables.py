@@ -110,9 +110,11 @@ SHADOWS = _chained(
     Column("digest", String(80), nullable=False),
     Column("status", String(16), nullable=False),
     Column("prediction", Double),
+    Column("champion_digest", String(80)),
+    Column("champion_prediction", Double),
     indexes=(("assessment_seq",), ("digest", "assessment_seq")),
 )
-"""What a challenger would have answered: never shown to who asked."""
+"""What a challenger would have answered, never shown to who asked, beside what the champion did."""
 CHAINED = (ASSESSMENTS, OUTCOMES, FEEDBACK, ACCESSES, LINKS, EVENTS, SHADOWS)
 """Every table whose rows are links of the chain; `seq` is unique over all of them."""
 

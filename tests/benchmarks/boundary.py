@@ -1,6 +1,6 @@
 """What the trust boundary costs: the whole request beside the same request without it.
 
-    python -m tests.benchmarks.boundary [--var DIR] [--seconds 5] [--rounds 3] [--json]
+    python -m tests.benchmarks.boundary [--var DIR] [--seconds 1] [--rounds 15] [--json]
 
 Two requests: `full`, every outcome that the branch point has a model for, as an EHR asks; and `one`,
 a single outcome, where the boundary weighs most. The target is judged on the full request.
@@ -9,8 +9,9 @@ Four servers at once, one worker each, idle but for the one under load: the serv
 service with PostgreSQL, the service with SQLite whose callers are not asked who they are (open), and
 the bare baseline (`bare.py`: the same parsing, models and answers; no authentication, no
 de-identification, no ledger, no access log). Callers carry a reusable ES384 token. Every round loads
-every server with every request at every number of connections, each round from another server on; ratios are taken
-within a round.
+every server with every request at every number of connections, each round from another server on;
+ratios are taken within a round. Many short rounds, because a shared machine changes its speed within
+a minute: the servers of one round must meet the same machine.
 
 When it misleads: everything shares the machine. With one connection every request waits for its own
 flush to disk; with many, one flush serves several. On two cores the ledger's process and PostgreSQL
@@ -74,8 +75,8 @@ def main(
     var: Annotated[
         Path, typer.Option("--var", envvar="VAR_DIR", help="State folder with a champion.")
     ] = Path("var"),
-    seconds: Annotated[int, typer.Option(min=1, help="Length of one stretch of load.")] = 5,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds over all servers.")] = 3,
+    seconds: Annotated[int, typer.Option(min=1, help="Length of one stretch of load.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds over all servers.")] = 15,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Measure what authentication, de-identification and the ledger cost together."""

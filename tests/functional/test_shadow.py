@@ -169,6 +169,17 @@ def test_outcomes_that_arrive_are_compared_in_pairs(site: Site):
     assert known["champion"] == known["challenger"]
     for figure in ("auroc", "brier", "log_loss"):
         assert known["difference"][figure] == {"value": 0.0, "lower": 0.0, "upper": 0.0}
+    # Prometheus is told the same by a scorer that has just begun, and every quarter of an hour.
+    site.scorers()[0].kill()
+    labels = {"model": NAME, "version": "1"}
+    until(lambda: metric(site.get("/metrics").text, "risk_shadow_outcomes", labels) > 0)
+    text = site.get("/metrics").text
+    assert metric(text, "risk_shadow_outcomes", labels) == known["rows"]
+    for alias in ("champion", "challenger"):
+        for series, figure in (("auroc", "auroc"), ("brier_score", "brier")):
+            told = metric(text, f"risk_shadow_{series}", {**labels, "alias": alias})
+            assert told == pytest.approx(known[alias][figure]["value"], abs=1e-12)
+        assert metric(text, "risk_shadow_net_benefit", {**labels, "alias": alias}) > 0
     shown = site.train("compare", NAME)
     assert "auroc" in shown.stdout
     assert "under care that saw the champion's answers" in shown.stderr

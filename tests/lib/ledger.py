@@ -105,6 +105,8 @@ def shadow(of: Assessment, seq: int = 1, **changes: Any) -> Shadow:
         "digest": "sha256:02",
         "status": "answered",
         "prediction": 0.25,
+        "champion_digest": "sha256:01",
+        "champion_prediction": 0.2,
     }
     return Shadow(**{**given, **changes})
 

@@ -202,10 +202,13 @@ def ask(served: ServedModel, asked: Asked, vocabulary: Vocabulary) -> dict[str, 
     champion = said_of(asked.answer, model.outcome)
     theirs = None if champion is None else champion.prediction
     return {
-        "row": [asked.assessment_id, asked.place.seq, asked.tenant, said],
+        "row": [
+            asked.assessment_id, asked.place.seq, asked.tenant, said,
+            None if champion is None else champion.digest, theirs,
+        ],
         "apart": None if said is None or theirs is None else abs(said - theirs),
         "other_band": _band(point, model.outcome, said) != _band(point, model.outcome, theirs),
-    }
+    }  # fmt: skip
 
 
 def _band(point: BranchPoint, outcome: str, prediction: float | None) -> str | None:

@@ -198,9 +198,11 @@ class Shadow:
         entries = [
             ShadowEntry(
                 now_us, assessment_id, seq, tenant, branch_point, outcome, row.version, row.digest,
-                ABSTAINED if said is None else ANSWERED, said,
+                ABSTAINED if said is None else ANSWERED, said, champion, theirs,
             )
-            for assessment_id, seq, tenant, said in (one["row"] for one in told["rows"])
+            for assessment_id, seq, tenant, said, champion, theirs in (
+                one["row"] for one in told["rows"]
+            )
         ]  # fmt: skip
         try:
             await self._ledger.append(*entries)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from models.risk.assessment import Answered
 from models.vocabulary import Measurement, Vocabulary, settle
 from monitoring.ledger import Ledger
 from monitoring.ledger.tail import Asked, Place
-from tests.lib.ledger import keyring_at
+from monitoring.shadow import Pair, pairs
+from tests.lib.ledger import NOTED, assessment, keyring_at, reading, shadow, written
 from tests.lib.risk_models import bundle_files, fitted
 from tests.lib.versions import CARD, NAME, Files, encoded_patient, good, slow
 
@@ -35,13 +38,49 @@ def row(name: str, folder: Path, files: Files, version: str = "2") -> dict[str, 
 
 def asked(vocabulary: Vocabulary, champion: float | None, **values: float) -> Asked:
     used = [Measurement(vocabulary.features[name], value) for name, value in values.items()]
+    return Asked(Place(202611, 7), 0, "an-id", "north", NAME.split(".", 1)[0],
+                 stored_inputs(used), answer_of(champion).decode())  # fmt: skip
+
+
+def answer_of(champion: float | None) -> bytes:
+    """An answer as it is stored."""
     told: dict[str, Any] = {"outcome": OUTCOME, "status": "abstained"}
     if champion is not None:
         told = {"outcome": OUTCOME, "status": "answered", "probability": champion,
                 "model": {"version": "1", "digest": "sha256:01"}}  # fmt: skip
-    answer = orjson.dumps({"outcomes": [told]}).decode()
-    return Asked(Place(202611, 7), 0, "an-id", "north", NAME.split(".", 1)[0],
-                 stored_inputs(used), answer)  # fmt: skip
+    return orjson.dumps({"outcomes": [told]})
+
+
+@asynccontextmanager
+async def service(
+    url: str, folder: Path, challengers: list[dict[str, Any]], patience_s: float = 5.0
+) -> AsyncIterator[tuple[Shadow, list[tuple[ChallengerRow, ...]], Ledger]]:
+    """A ledger with a shadow that asks these challengers, and every row that it told."""
+    ledger = Ledger(url, folder / "keys.toml", patience_s=patience_s)
+    ledger.prepare()
+    await ledger.start()
+    rows: list[tuple[ChallengerRow, ...]] = [()]
+    watch = Shadow(url, None, ledger, rows.append)
+    running = asyncio.create_task(watch.run())
+    try:
+        async with asyncio.timeout(90):
+            watch.follow(challengers)
+            yield watch, rows, ledger
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await ledger.close()
+
+
+def waiting(folder: Path, digest: str, n: int, vocabulary: Vocabulary) -> str:
+    """A ledger in which a challenger was asked about the first assessment, and not about n more."""
+    url = f"sqlite:///{folder / 'ledger.db'}"
+    used = [Measurement(vocabulary.features[name], v) for name, v in encoded_patient().items()]
+    answered = answer_of(0.25)
+    first, *others = (assessment(inputs=stored_inputs(used), answer=answered) for _ in range(n + 1))
+    asked_before = shadow(first, NOTED + 1, digest=digest)
+    written(url, keyring_at(folder), [first], [asked_before], others)
+    return url
 
 
 def test_from_what_is_recorded_it_says_what_it_would_have_said_to_the_last_bit(
@@ -57,7 +96,7 @@ def test_from_what_is_recorded_it_says_what_it_would_have_said_to_the_last_bit(
     assert isinstance(live, Answered)
     told = ask(served, asked(vocabulary, live.prediction, **values), vocabulary)
     assert told == {
-        "row": ["an-id", 7, "north", live.prediction],
+        "row": ["an-id", 7, "north", live.prediction, "sha256:01", live.prediction],
         "apart": 0.0,
         "other_band": False,
     }
@@ -66,7 +105,7 @@ def test_from_what_is_recorded_it_says_what_it_would_have_said_to_the_last_bit(
     alone = ask(served, asked(vocabulary, None, **values), vocabulary)
     assert (alone["apart"], alone["other_band"]) == (None, True)
     nobody = ask(served, asked(vocabulary, None), vocabulary)
-    assert nobody["row"][3] is None
+    assert nobody["row"][3:] == [None, None, None]
     assert (nobody["apart"], nobody["other_band"]) == (None, False)
 
 
@@ -84,33 +123,21 @@ def test_one_that_takes_its_process_along_is_set_aside_and_the_other_is_asked_on
     })  # fmt: skip
 
     async def story() -> tuple[ChallengerRow, ...]:
-        ledger = Ledger(url, tmp_path / "keys.toml")
-        ledger.prepare()
-        await ledger.start()
-        rows: list[tuple[ChallengerRow, ...]] = [()]
-        shadow = Shadow(url, None, ledger, rows.append)
-        running = asyncio.create_task(shadow.run())
-        shadow.follow([heavy, light])
-        try:
-            async with asyncio.timeout(90):
-                for _ in range(3):
-                    await until(lambda: shadow._child is not None and shadow._doing == NAME)
-                    child = shadow._child
-                    assert child is not None
-                    child.kill()
-                    await child.wait()
-                    await until(lambda child=child: shadow._child is not child)
-                await until(lambda: by_name(rows[-1])[NAME].set_aside is not None)
-                # The other one goes on, in a process of its own.
-                await until(lambda: shadow._child is not None and shadow._doing is None)
-                assert by_name(rows[-1])[other].set_aside is None
-                # Another version gets another chance.
-                shadow.follow([row(NAME, tmp_path, good(3), "3"), light])
-                await until(lambda: by_name(rows[-1])[NAME].set_aside is None)
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await ledger.close()
+        async with service(url, tmp_path, [heavy, light]) as (watch, rows, _):
+            for _ in range(3):
+                await until(lambda: watch._child is not None and watch._doing == NAME)
+                child = watch._child
+                assert child is not None
+                child.kill()
+                await child.wait()
+                await until(lambda child=child: watch._child is not child)
+            await until(lambda: by_name(rows[-1])[NAME].set_aside is not None)
+            # The other one goes on, in a process of its own.
+            await until(lambda: watch._child is not None and watch._doing is None)
+            assert by_name(rows[-1])[other].set_aside is None
+            # Another version gets another chance.
+            watch.follow([row(NAME, tmp_path, good(3), "3"), light])
+            await until(lambda: by_name(rows[-1])[NAME].set_aside is None)
         return rows[-1]
 
     found = by_name(asyncio.run(story()))
@@ -133,22 +160,66 @@ def test_one_that_cannot_be_brought_or_proven_is_named_with_its_reason(tmp_path:
     spoiled = row("icu-review.death_60d", tmp_path, {**good(2), "example.json": b"{}"})
 
     async def story() -> dict[str, ChallengerRow]:
-        ledger = Ledger(url, tmp_path / "keys.toml")
-        ledger.prepare()
-        await ledger.start()
-        rows: list[tuple[ChallengerRow, ...]] = [()]
-        shadow = Shadow(url, None, ledger, rows.append)
-        running = asyncio.create_task(shadow.run())
-        shadow.follow([absent, spoiled])
-        try:
-            async with asyncio.timeout(60):
-                await until(lambda: all(one.set_aside for one in rows[-1]))
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await ledger.close()
+        async with service(url, tmp_path, [absent, spoiled]) as (_, rows, _):
+            await until(lambda: all(one.set_aside for one in rows[-1]))
         return by_name(rows[-1])
 
     found = asyncio.run(story())
     assert found[NAME].set_aside == "its files are gone"
     assert found["icu-review.death_60d"].set_aside
+
+
+def test_what_the_ledger_cannot_record_now_waits_and_is_recorded_once(
+    vocabulary: Vocabulary, tmp_path: Path
+):
+    """Somebody else holds the database while the rows of a batch are handed over."""
+    named = row(NAME, tmp_path, good(1))
+    url = waiting(tmp_path, named["digest"], 3, vocabulary)
+
+    async def story() -> ChallengerRow:
+        async with service(url, tmp_path, [], patience_s=0.3) as (watch, rows, ledger):
+            with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                watch.follow([named])
+                await until(lambda: ledger.failing is not None)
+                assert rows[-1][0].answered == 0
+                other.execute("ROLLBACK")
+            await until(lambda: rows[-1][0].answered > 0)
+        return rows[-1][0]
+
+    told = asyncio.run(story())
+    assert (told.answered, told.both, told.set_aside) == (3, 3, None)
+    assert len(found_in(url, named["digest"])) == 1 + 3
+
+
+def test_two_services_on_one_ledger_ask_about_everything_and_count_it_once(
+    vocabulary: Vocabulary, tmp_path: Path
+):
+    named, n = row(NAME, tmp_path, good(1)), 40
+    url = waiting(tmp_path, named["digest"], n, vocabulary)
+
+    async def story() -> None:
+        async with (
+            service(url, tmp_path, [named]) as (_, here, _),
+            service(url, tmp_path, [named]) as (_, there, _),
+        ):
+            await until(
+                lambda: (
+                    len(found_in(url, named["digest"])) == 1 + n
+                    and here[-1][0].begun
+                    and there[-1][0].begun
+                )
+            )
+
+    asyncio.run(story())
+    found = found_in(url, named["digest"])
+    assert len({pair.assessment_id for pair in found}) == len(found) == 1 + n
+    assert {pair.champion.prediction for pair in found[1:] if pair.champion} == {0.25}
+
+
+def found_in(url: str, digest: str) -> list[Pair]:
+    engine = reading(url)
+    try:
+        return pairs(engine, NAME.split(".", 1)[0], OUTCOME, digest)
+    finally:
+        engine.dispose()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,27 +18,19 @@ POINT, OUTCOME, DIGEST = "icu-review", "death_180d", "sha256:02"
 DAY_US = 24 * 3600 * 1_000_000
 
 
-def answered(probability: float | None, digest: str = "sha256:01") -> bytes:
-    told: dict[str, Any] = {"outcome": OUTCOME, "status": "abstained"}
-    if probability is not None:
-        told = {"outcome": OUTCOME, "status": "answered", "probability": probability,
-                "model": {"version": "1", "digest": digest}}  # fmt: skip
-    return orjson.dumps({"outcomes": [{"outcome": "stroke", "status": "abstained"}, told]})
-
-
 def test_pairs_are_matched_with_what_became_of_the_patient(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    asked = [
-        assessment(answer=answered(0.2), subject_id="1.a"),
-        assessment(answer=answered(0.4), subject_id="1.b"),
-        assessment(answer=answered(None), subject_id="1.c"),
-        assessment(answer=answered(0.6), subject_id="1.d"),
-        assessment(answer=answered(0.7), subject_id="1.e"),
-    ]
+    asked = [assessment(subject_id=f"1.{letter}") for letter in "abcde"]
+    both = ((0.2, 0.3), (0.4, 0.5), (None, 0.9), (0.6, None), (0.7, 0.8))
     shadows = [
-        *(shadow(entry, seq, prediction=p) for (seq, entry), p in
-          zip(enumerate(asked, 4), (0.3, 0.5, 0.9, None, 0.8), strict=True)),
-        shadow(asked[0], 4, prediction=0.3),  # another service on this ledger asked as well
+        *(
+            shadow(
+                entry, seq, prediction=challenger, champion_prediction=champion,
+                champion_digest=None if champion is None else "sha256:01",
+            )
+            for (seq, entry), (champion, challenger) in zip(enumerate(asked, 4), both, strict=True)
+        ),
+        shadow(asked[0], 4, prediction=0.3, champion_prediction=0.2),  # another service on this ledger asked as well
         shadow(asked[0], 4, digest="sha256:09"),  # another challenger
     ]  # fmt: skip
     reports = [
@@ -73,8 +63,8 @@ def test_pairs_are_matched_with_what_became_of_the_patient(tmp_path: Path) -> No
 
 
 def test_only_the_newest_champion_is_a_rival() -> None:
-    old, new = Said("1", "sha256:01", 0.1), Said("2", "sha256:02", 0.2)
-    found = [Pair(f"a{i}", i, said, 0.3) for i, said in enumerate((old, new, None, old, new))]
+    old, new = Said("sha256:01", 0.1), Said("sha256:02", 0.2)
+    found = [Pair(f"a{i}", said, 0.3) for i, said in enumerate((old, new, None, old, new))]
     assert [pair.assessment_id for pair in of_newest_champion(found)] == ["a1", "a4"]
     assert of_newest_champion(found[2:3]) == []
 
