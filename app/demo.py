@@ -16,12 +16,13 @@ from rich.console import Console
 from rich.table import Table
 
 from app.errors import AppError
+from app.schemas.statuses import ANSWERED, SILENT
 
 BRANCH_POINT, SOURCE, SIMULATED = "icu-review", "support2", "pathway"
 TRAINED = "demo-trained-2"
 """Marks a state folder in which the demonstration has trained; the number rises with what it trains."""
 PATIENCE_S = 180.0
-SILENT = "Silent mode: it was recorded, and nothing of the risk is told."
+IN_SILENCE = "Silent mode: it was recorded, and nothing of the risk is told."
 tell = Console(stderr=True)
 
 
@@ -140,11 +141,11 @@ def in_words(
         style="bold",
         highlight=False,
     )
-    if answer["status"] == "silent":
-        console.print(SILENT, highlight=False)
+    if answer["status"] == SILENT:
+        console.print(IN_SILENCE, highlight=False)
     for outcome in answer["outcomes"]:
         name = outcome["outcome"]
-        if outcome["status"] != "answered":
+        if outcome["status"] != ANSWERED:
             console.print(f"{name}: no answer ({outcome['reason']})", highlight=False)
             continue
         console.print(_headline(outcome), style="bold", highlight=False, markup=False)

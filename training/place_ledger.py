@@ -17,9 +17,8 @@ from monitoring.ledger.errors import LedgerError
 from monitoring.ledger.matured import tenants
 from monitoring.ledger.silence import Change, place_of, read_changes
 from training.errors import GoLiveRefused, LedgerClosed
+from training.ledger_url import PATIENCE_S, ledger_url
 
-LEDGER_FILE = "ledger.db"
-PATIENCE_S = 60.0
 DEFAULT_TENANT = "default"
 TENANT_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -93,12 +92,9 @@ def open_ledger(database: str | None, var: Path, keys: Path | None) -> Iterator[
     LedgerClosed
         When it is not there, is not this installation's, or cannot be used now.
     """
-    file = var / LEDGER_FILE
-    if database is None and not file.is_file():
-        raise LedgerClosed(f"no ledger at {file}; --database says where it is")
-    book = None
+    url, book = ledger_url(database, var), None
     try:
-        book = PlaceLedger(database or f"sqlite:///{file.resolve()}", var, keys)
+        book = PlaceLedger(url, var, keys)
         yield book
     except (KeysInvalid, LedgerError, OSError) as error:
         raise LedgerClosed(str(error)) from None

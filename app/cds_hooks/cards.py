@@ -26,6 +26,7 @@ from uuid import UUID, uuid5
 
 from app.cds_hooks.agreement import Agreement
 from app.cds_hooks.wording import OverrideReason, Words
+from app.schemas.statuses import ANSWERED, FALLBACK
 from models.tripwire import find_identifiers
 from models.vocabulary import BranchPoint, Vocabulary
 from models.vocabulary.bands import BAND_NAMES
@@ -37,7 +38,7 @@ BRANCH_POINT_SYSTEM = "urn:x-complication-risk:branch-point"
 OVERRIDE_SYSTEM = "urn:x-complication-risk:override-reason"
 INFO, WARNING, CRITICAL = INDICATORS = ("info", "warning", "critical")
 GRAVE_FAMILIES = ("mortality", "complication")
-ANSWERED, FALLBACK, NO_MODEL = "answered", "fallback", "no_model"
+NO_MODEL = "no_model"
 
 Outcome = Mapping[str, Any]
 Notes = Sequence[tuple[str, Mapping[str, str]]]

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.errors import AppError
+from app.schemas.statuses import FALLBACK, SILENT
 
 SHOWN = 4
 """Outcomes that are shown of each answer: a screen has so many lines."""
@@ -109,7 +110,7 @@ def _show_stop(
 ) -> None:
     day, hour = divmod(float(visit["hours"]), 24)
     console.print(f"day {day:.0f}, hour {hour:.0f}: {visit['branch_point']}", style="bold cyan")
-    if answer["status"] == "silent":
+    if answer["status"] == SILENT:
         console.print("  silent mode: it was recorded, and nothing of the risk is told")
     table = Table(box=None, show_header=False, pad_edge=True)
     ranked = sorted(answer["outcomes"], key=_order)
@@ -135,7 +136,7 @@ def _order(outcome: Mapping[str, Any]) -> tuple[bool, int]:
 
 def _risk(outcome: Mapping[str, Any]) -> tuple[str, str]:
     if "probability" in outcome:
-        by = "published score" if outcome["status"] == "fallback" else str(outcome["band"])
+        by = "published score" if outcome["status"] == FALLBACK else str(outcome["band"])
         return f"{outcome['probability']:.1%}", by
     if "value" in outcome:
         return f"{outcome['value']:.1f} {outcome['unit']}", ""

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.errors import Problem
+from app.schemas.statuses import ABSTAINED, SILENT
 
 FHIR_JSON = "application/fhir+json"
 WARNING_SYSTEM = "urn:x-complication-risk:warning"
-SILENT = "silent"
 # R4 issue-type by HTTP status: http://hl7.org/fhir/R4/valueset-issue-type.html
 ISSUE_TYPES = {
     400: "structure",
@@ -112,7 +112,7 @@ def _warnings(warnings: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]
 
 def _abstentions(outcomes: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
     for outcome in outcomes:
-        if outcome["status"] == "abstained":
+        if outcome["status"] == ABSTAINED:
             features = ", ".join(outcome.get("features", ()))
             yield {
                 "severity": "warning",

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.schemas.statuses import ABSTAINED, FALLBACK, SILENT
 from models.tripwire import find_identifiers
 from models.vocabulary import Vocabulary
 
@@ -26,7 +27,6 @@ QUALITATIVE = {
     "high": ("high", "High likelihood"),
 }
 STRONGEST = 5
-SILENT = "silent"
 _REFERENCE = re.compile(r"(?:[A-Z][A-Za-z]{2,30}/|urn:uuid:)([A-Za-z0-9\-.]{1,64})")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _AS_LONG_AS_A_BIRTH_DATE = re.compile(r"\d([-.]?\d){7}")
@@ -57,7 +57,7 @@ def risk_assessment(
     """
     outcomes = answer["outcomes"]
     assessment_id = answer["assessment_id"]
-    answered = [outcome for outcome in outcomes if outcome["status"] != "abstained"]
+    answered = [outcome for outcome in outcomes if outcome["status"] != ABSTAINED]
     resource: dict[str, Any] = {
         "resourceType": "RiskAssessment",
         "id": assessment_id,
@@ -84,7 +84,7 @@ def risk_assessment(
     if answer["status"] == SILENT:
         resource["note"].append({"text": "Silent mode: recorded, and nothing of the risk is told."})
     for outcome in outcomes:
-        if outcome["status"] == "abstained":
+        if outcome["status"] == ABSTAINED:
             missing = ", ".join(outcome.get("features", ()))
             said = f"No answer for {_label(outcome, vocabulary)}: {outcome['reason']}"
             resource["note"].append({"text": f"{said} ({missing})" if missing else said})
@@ -182,7 +182,7 @@ def _rationale(outcome: Mapping[str, Any]) -> str:
     cohort = outcome.get("cohort_probability", outcome.get("cohort_value"))
     if cohort is not None:
         said.append(f"cohort {_number(cohort, outcome, percent)}")
-    if outcome["status"] == "fallback":
+    if outcome["status"] == FALLBACK:
         score = outcome["reference"]["score"]
         said.append(f"published score {score}, because the model did not answer")
         said[-1] += f": {outcome['reason']}"

@@ -14,12 +14,13 @@ import orjson
 
 from app.file_drop.errors import FileRefused
 from app.file_drop.source import PYARROW_MISSING
+from app.schemas.statuses import SILENT
 
 NDJSON, CSV, PARQUET = ".ndjson", ".csv", ".parquet"
 FORMS = (NDJSON, CSV, PARQUET)
 STRONGEST = 3
 ROWS_AT_A_TIME = 4096
-REFUSED, SILENT = "refused", "silent"
+REFUSED = "refused"
 TEXT, WHOLE, NUMBER = "string", "int64", "float64"
 """As pyarrow names its types."""
 COLUMNS = {

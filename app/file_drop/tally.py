@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.schemas.statuses import WHOLE_ANSWER
+
 ROWS, OUTCOMES, REASONS = "rows", "outcomes", "reasons"
 REFUSED = "refused"
-ROW_STATUSES = ("answered", "partial", "abstained", "silent", REFUSED)
+ROW_STATUSES = (*WHOLE_ANSWER, REFUSED)
 
 
 def tally_of(line: Mapping[str, Any]) -> Iterator[str]:

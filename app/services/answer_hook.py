@@ -35,8 +35,9 @@ from app.fhir import (
     risk_assessment,
 )
 from app.schemas.assessment_request import AssessmentRequest
+from app.schemas.statuses import ABSTAINED
 from app.services.answer_request import begin_answer
-from app.services.assess import ABSTAINED, assess
+from app.services.assess import assess
 from app.services.parts import Parts
 from models.vocabulary import BranchPoint, settle
 

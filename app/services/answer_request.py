@@ -19,7 +19,8 @@ from app.access_log import Actor, Touched
 from app.access_log.seal import ASSESS
 from app.deid import POLICY_VERSION, IdentifierFound, scrub, stored_inputs
 from app.schemas.assessment_request import AssessmentRequest
-from app.services.assess import ANSWERED, assess
+from app.schemas.statuses import ANSWERED
+from app.services.assess import assess
 from app.services.parts import Parts
 from app.services.silence import marked_silent, silent_answer
 from models.vocabulary import BranchPoint, settle

@@ -12,6 +12,7 @@ import numpy as np
 
 from app.deid import POLICY_VERSION, Deidentified
 from app.schemas.assessment_request import SET_ASIDE
+from app.schemas.statuses import ABSTAINED, ANSWERED, FALLBACK, PARTIAL
 from app.services.reference import References
 from app.serving.slot import ServedModel, ServedPanel
 from models.risk.assessment import NO_MODEL, Abstained, Answered
@@ -20,7 +21,6 @@ from models.risk.reading import Reading
 from models.vocabulary import BranchPoint, Intake, Vocabulary
 
 Shown = tuple[str, float | str | bool | None, str | None]
-ANSWERED, FALLBACK, ABSTAINED, PARTIAL = "answered", "fallback", "abstained", "partial"
 NOBODY = Abstained(NO_MODEL)
 MEASURE_NEXT, REFERENCE = "measure_next", "reference"
 

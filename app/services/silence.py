@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-SILENT = "silent"
+from app.schemas.statuses import SILENT
+
 TOLD = (
     "assessment_id", "episode_id", "branch_point", "index_time", "status", "decision_support_only",
     "outcomes", "missing", "warnings", "suggestions", "deidentification",

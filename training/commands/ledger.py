@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.errors import SourceInvalid
+from training.errors import LedgerClosed, SourceInvalid
+from training.ledger_url import LEDGER_FILE, PATIENCE_S, ledger_url
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-LEDGER_FILE = "ledger.db"
-PATIENCE_S = 60.0
 Database = Annotated[
     str | None,
     typer.Option(
@@ -31,21 +30,17 @@ def ledger_at(database: str | None, var: Path) -> Engine:
 
     Raises
     ------
-    SourceInvalid
+    LedgerClosed
         When there is none.
     """
     from monitoring.ledger import LedgerError
     from monitoring.ledger.engine import open_engine
 
-    file = var / LEDGER_FILE
-    if database is None and not file.is_file():
-        raise SourceInvalid(f"no ledger at {file}; --database says where it is")
+    url = ledger_url(database, var)
     try:
-        return open_engine(
-            database or f"sqlite:///{file.resolve()}", writes=False, patience_s=PATIENCE_S
-        )
+        return open_engine(url, writes=False, patience_s=PATIENCE_S)
     except LedgerError as error:
-        raise SourceInvalid(str(error)) from None
+        raise LedgerClosed(str(error)) from None
 
 
 def one_tenant(known: Sequence[str], tenant: str | None, branch_point: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 import structlog
 
+from app.schemas.statuses import ABSTAINED, ANSWERED
 from monitoring.ledger import Ledger, LedgerUnavailable
 from monitoring.ledger import Shadow as ShadowEntry
 
@@ -29,7 +30,6 @@ SIGN_OF_LIFE_S = 60.0
 STRIKES = 3
 LEAST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 LARGEST_LINE = 1 << 20
-ANSWERED, ABSTAINED = "answered", "abstained"
 
 
 @dataclass(frozen=True, slots=True)
