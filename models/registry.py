@@ -2,42 +2,32 @@
 
 A registered version is an MLflow model whose `data/bundle` folder is a bundle of `models.bundle`;
 around it stand only MLflow's own text files. Two aliases matter: `champion` is served, `challenger`
-is scored beside it.
-
-The service never imports MLflow into the process that answers patients: it runs this file as
-a child (`python -m models.registry sync …`) that copies every champion into a local cache and says
-what it found, one JSON object for every time it is asked.
+is scored beside it. The service never imports MLflow into the process that answers patients: see
+`models.champions`.
 """
 
 from __future__ import annotations
 
-import fcntl
 import io
-import json
 import logging
 import os
 import re
 import shutil
-import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from models.bundle import read_bundle
 from models.environment import environment_kept
 from models.errors import BundleRefused, ModelNotFound, RegistryUnreachable
-from models.gate_record import RECORD_TAG
 
 ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 CHAMPION = "champion"
 CHALLENGER = "challenger"
-ABANDONED_AFTER_S = 3600.0
-"""A download older than this belongs to a process that was killed."""
 DIGEST_TAG = "bundle_digest"
 ANY = "any"
 REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))")
@@ -104,18 +94,6 @@ class ForeignModel:
     tags: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Cached:
-    """A champion in the local cache, or why it is not there; `gate` is its record's text."""
-
-    name: str
-    version: str
-    digest: str | None
-    path: str | None
-    refused: str | None = None
-    gate: str | None = None
-
-
 class Registry:
     """MLflow's tracking server and model registry behind a handful of verbs.
 
@@ -136,7 +114,7 @@ class Registry:
     def __init__(
         self, tracking_uri: str, registry_uri: str | None = None, artifact_root: Path | None = None
     ) -> None:
-        mlflow = self._mlflow = _import_mlflow()
+        mlflow = self._mlflow = load_mlflow()
         self._artifact_root = artifact_root
         if tracking_uri.startswith("sqlite:///"):
             Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -401,113 +379,8 @@ class _Answering:
         ) from error
 
 
-class Cache:
-    """The local copies of champions: `CACHE/<name>/<version>/`, complete or not there at all.
-
-    Several processes share it. A copy that was held against its manifest is held against it again
-    when a file of it has changed, as the file system tells, not at every look.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._proven: dict[tuple[str, str], tuple[str, _Stamps]] = {}
-        folder.mkdir(parents=True, exist_ok=True)
-        _clear_abandoned(folder)
-
-    def bring(self, registry: Registry, version: Version) -> Path:
-        """The folder of a version's bundle, copied from the registry when it is not sound here.
-
-        Raises
-        ------
-        BundleRefused, ModelNotFound, RegistryUnreachable
-            When it cannot be brought; what was there before stays.
-        """
-        if version.digest is None:  # any bundle would match it, a cached one of another day too
-            raise BundleRefused(f"was registered without a digest, so it is no bundle; {ADOPT}")
-        target = self._folder / version.name / version.version
-        key, now = (version.name, version.version), (version.digest, _stamps(target))
-        if self._proven.get(key) == now:
-            return target
-        self._proven.pop(key, None)
-        try:
-            read_bundle(target, version.digest)
-        except BundleRefused:
-            self._download(registry, version, target)
-            now = (version.digest, _stamps(target))
-        self._proven[key] = now
-        return target
-
-    def _download(self, registry: Registry, version: Version, target: Path) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=PARTIAL))
-        try:
-            partial = folder / "bundle"
-            registry.download(version.name, version.version, partial)
-            read_bundle(partial, version.digest)
-            with _alone(target.parent):
-                try:
-                    # Another process may have been as quick, and others may read its copy by now.
-                    read_bundle(target, version.digest)
-                except BundleRefused:
-                    if target.exists():
-                        target.rename(folder / "spoiled")
-                    partial.rename(target)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-PARTIAL = ".partial-"
-_Stamps = tuple[tuple[str, int, int, int, int], ...]
-
-
-def _stamps(folder: Path) -> _Stamps:
-    """What the file system tells of every file: name, inode, size, last change of content and entry."""
-    try:
-        with os.scandir(folder) as entries:
-            found = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
-    except OSError:
-        return ()
-    return tuple(
-        sorted((name, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in found)
-    )
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Only one process at a time puts a copy into a model's folder."""
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _clear_abandoned(cache: Path) -> None:
-    for partial in cache.glob(f"*/{PARTIAL}*"):
-        with suppress(OSError):
-            if time.time() - partial.stat().st_mtime > ABANDONED_AFTER_S:
-                shutil.rmtree(partial, ignore_errors=True)
-
-
-def sync(
-    registry: Registry, names: Sequence[str], cache: Cache, alias: str = CHAMPION
-) -> list[Cached]:
-    """Bring whoever has the alias into the cache; what cannot be brought is named with its reason."""
-    return [_kept(registry, version, cache) for version in registry.aliased(names, alias)]
-
-
-def _kept(registry: Registry, version: Version, cache: Cache) -> Cached:
-    """One version that cannot be brought hides no other."""
-    path = refused = None
-    try:
-        path = str(cache.bring(registry, version))
-    except (BundleRefused, ModelNotFound, RegistryUnreachable) as error:
-        refused = str(error)
-    except OSError as error:
-        refused = f"cannot be kept in the model cache ({error.strerror})"
-    gate = version.tags.get(RECORD_TAG)
-    return Cached(version.name, version.version, version.digest, path, refused, gate)
-
-
-def _import_mlflow() -> Any:
+def load_mlflow() -> Any:
+    """Import MLflow, silenced; it takes seconds."""
     _quiet()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -524,44 +397,3 @@ def _quiet() -> None:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """`sync CACHE TRACKING_URI REGISTRY_URI`: answer every line of standard input.
-
-    A line in is `{"names": […], "alias": …}`, a line out is `{"versions": […], "challenging": […]}`
-    (the second: which of the models have a challenger) or `{"error": …}`; before the first of them,
-    `{"ready": true}` says that MLflow is loaded.
-    The end of standard input ends the process, so it never outlives the service that asked.
-    """
-    _, cache, tracking_uri, registry_uri = arguments
-    registry: Registry | None = None
-    kept: Cache | None = None
-    _import_mlflow()
-    _say({"ready": True})
-    for line in sys.stdin:
-        try:
-            registry = registry or Registry(tracking_uri, registry_uri)
-            kept = kept or Cache(Path(cache))
-            asked = json.loads(line)
-            versions, challenging = registry.holders(asked["names"], asked["alias"], CHALLENGER)
-            found = [_kept(registry, version, kept) for version in versions]
-        except (RegistryUnreachable, ModelNotFound) as error:
-            answer: dict[str, Any] = {"error": str(error)}
-            registry = None  # whatever it held open is no good any more
-        except OSError as error:
-            answer = {"error": f"the model cache cannot be used ({error.strerror})"}
-        else:
-            answer = {"versions": [asdict(one) for one in found], "challenging": challenging}
-        _say(answer)
-    return 0
-
-
-def _say(answer: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        sys.exit(main(sys.argv[1:]))

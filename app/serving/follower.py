@@ -1,6 +1,6 @@
 """Following the registry's aliases off the request path, and serving from the cache without it.
 
-MLflow lives in a child process (`python -m models.registry`) that is asked for the champions every
+MLflow lives in a child process (`python -m models.champions`) that is asked for the champions every
 few seconds; if it hangs it is ended and started again. A version is read, checked and proven before
 it takes a place; one that fails changes nothing and is named in the state.
 """

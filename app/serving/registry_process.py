@@ -19,7 +19,7 @@ LOADING_PATIENCE_S = 120.0
 
 
 class RegistryProcess:
-    """A child (`python -m models.registry sync`), started when it is asked and not there.
+    """A child (`python -m models.champions`), started when it is asked and not there.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class RegistryProcess:
         if self._child is None or self._child.returncode is not None:
             tracking, registry, _ = location(self._var)
             self._child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "models.registry", "sync", str(self._cache), tracking,
+                sys.executable, "-m", "models.champions", str(self._cache), tracking,
                 registry, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL, limit=LARGEST_ANSWER_BYTES,
                 env={**self._patience(), **os.environ},

@@ -24,7 +24,9 @@ import httpx
 import pytest
 
 from models.bundle import MANIFEST, read_bundle, write_bundle
-from models.registry import CHAMPION, DIGEST_TAG, Cache, Registry, Run, sync
+from models.champions import sync
+from models.model_cache import Cache
+from models.registry import CHAMPION, DIGEST_TAG, Registry, Run
 from tests.lib.service import Service, running_service
 
 NAME, OTHER = "icu-review.death_180d", "icu-review.death_60d"

@@ -13,7 +13,8 @@ import pytest
 
 from models.bundle import read_bundle, write_bundle
 from models.errors import BundleRefused, RegistryUnreachable
-from models.registry import ABANDONED_AFTER_S, PARTIAL, Cache, Version
+from models.model_cache import ABANDONED_AFTER_S, PARTIAL, Cache
+from models.registry import Version
 from tests.lib.risk_models import bundle_files, fitted
 
 NAME = "icu-review.death_180d"

@@ -22,8 +22,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from models.bundle import prove, read_bundle
+from models.champions import sync
 from models.errors import BundleRefused, ModelNotFound
-from models.registry import CHAMPION, Cache, Registry, location, sync
+from models.model_cache import Cache
+from models.registry import CHAMPION, Registry, location
 from models.risk.assessment import MISSING_REQUIRED, Abstained, Answered
 from models.risk.calibration import probability
 from tests.lib import foreign_models as foreign
