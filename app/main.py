@@ -215,7 +215,7 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
         running = (
             follower.run(),
             shadow.run(),
-            parts.silence.follow(settings.registry_poll_s),
+            parts.silence.follow(),
             _note_head(ledger),
         )
         tasks = [asyncio.create_task(one) for one in running]

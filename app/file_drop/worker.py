@@ -100,8 +100,7 @@ async def _score(work: Work, pipe: Connection) -> None:
     sending = asyncio.Lock()
     await parts.ledger.start()
     await parts.silence.look()
-    poll_s = work.installation.settings.registry_poll_s
-    following = asyncio.create_task(parts.silence.follow(poll_s))
+    following = asyncio.create_task(parts.silence.follow())
     loop.add_reader(pipe.fileno(), receive)
     finishing: set[asyncio.Task[None]] = set()
     try:

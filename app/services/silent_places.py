@@ -12,8 +12,8 @@ from monitoring.ledger import Ledger, LedgerDamaged, LedgerUnavailable
 from monitoring.ledger.silence import Place, silent_places
 
 UNREAD = "unread"
-TRY_AGAIN_S = 1.0
-"""How soon the ledger is asked again while it has not been read at all."""
+EVERY_S = 1.0
+"""Between two looks: somebody who silences a branch point in an emergency must not wait long."""
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class SilentPlaces:
             Before the ledger was read.
         """
         if not self.known:
-            raise LedgerUnavailable(UNREAD, TRY_AGAIN_S)
+            raise LedgerUnavailable(UNREAD, EVERY_S)
         return (tenant, branch_point) not in self.now
 
     async def look(self) -> None:
@@ -75,18 +75,11 @@ class SilentPlaces:
         for tenant, point in sorted(before - found):
             log.info("branch_point_live", tenant=tenant, branch_point=point)
 
-    async def follow(self, every_s: float) -> None:
-        """Read it again and again until cancelled.
-
-        Parameters
-        ----------
-        every_s : float
-            From the start of one look to the start of the next.
-        """
+    async def follow(self) -> None:
+        """Read it again and again until cancelled."""
         began = time.monotonic()
         while True:
-            wait_s = every_s if self.known else min(every_s, TRY_AGAIN_S)
-            await asyncio.sleep(max(0.0, began + wait_s - time.monotonic()))
+            await asyncio.sleep(max(0.0, began + EVERY_S - time.monotonic()))
             began = time.monotonic()
             try:
                 await self.look()

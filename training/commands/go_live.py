@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     from monitoring.ledger.silence import Change
     from training.go_live import Evidence
 
-SOON = (
-    "the running service follows within its RISK_REGISTRY_POLL_S (15 s unless set); "
-    "its /readyz lists what is silent"
-)
+SOON = "running services follow within about a second; their /readyz lists what is silent"
 
 Point = Annotated[str, typer.Argument(metavar="BRANCH_POINT", help="For example: icu-review")]
 Tenant = Annotated[

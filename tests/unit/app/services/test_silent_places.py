@@ -81,7 +81,7 @@ def test_it_is_followed_until_told_to_end(ledger: Ledger, url: str, tmp_path: Pa
     async def follow() -> bool:
         places = SilentPlaces([NORTH], ledger)
         await places.look()
-        following = asyncio.create_task(places.follow(0.02))
+        following = asyncio.create_task(places.follow())
         await asyncio.to_thread(record, url, tmp_path, said(True, NORTH))
         async with asyncio.timeout(30):
             while not places.tells(*NORTH):  # noqa: ASYNC110 - a ledger sends no event for it
