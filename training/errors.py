@@ -9,6 +9,7 @@ TrainingError
 ├── PromotionRefused   the gate does not hold; the message names each rule that failed
 ├── OverrideRefused    a reason that cannot be recorded, or a rule that nobody can answer for
 ├── RollbackRefused    nothing to go back to, or a version that may not be champion
+├── ChampionMoved      somebody else moved the alias meanwhile: what was judged is no longer so
 ├── GoLiveRefused      the reports do not carry it: the message says what was found and is missing
 └── LedgerClosed       the ledger is not there, not ours, or cannot be written now
 """
@@ -50,6 +51,10 @@ class OverrideRefused(TrainingError):
 
 class RollbackRefused(TrainingError):
     """Nothing to go back to, or a version that may not be champion."""
+
+
+class ChampionMoved(TrainingError):
+    """Somebody else moved the alias while a version was judged against the champion that was."""
 
 
 class GoLiveRefused(TrainingError):

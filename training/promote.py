@@ -29,7 +29,7 @@ from models.tripwire import find_in_bytes
 from models.vocabulary import Vocabulary
 from training.alias_moves import PROMOTED as MOVED_ON
 from training.alias_moves import ROLLED_BACK, Move, champion_before, moves_of, was_champion
-from training.errors import OverrideRefused, RollbackRefused
+from training.errors import ChampionMoved, OverrideRefused, RollbackRefused
 from training.gate import OpenCohort, Proven, gate_figures
 from training.promotion import OWN_RULES, Decision, Finding, decide, load_rules
 
@@ -124,6 +124,8 @@ def promote_version(
         When the version cannot be proven.
     OverrideRefused
         When the reason cannot be recorded, or what failed is not for anybody to answer for.
+    ChampionMoved
+        When the champion is another one than at the beginning; then nothing is written.
     """
     if override is not None:
         refuse_reason(override)
@@ -156,6 +158,7 @@ def promote_version(
     moved = verdict != FAILED and not dry_run
     if not dry_run:
         step("writing the decision")
+        _refuse_moved(registry, name, before)
         registry.keep_document(
             name, version, f"gate/decision-{record.decided_at.replace(':', '')}.json", document
         )
@@ -201,6 +204,8 @@ def roll_back(
         When the version does not prove itself.
     ModelNotFound
         When there is no such model or version.
+    ChampionMoved
+        When somebody else moved the alias meanwhile.
     """
     if reason is not None:
         refuse_reason(reason)
@@ -279,7 +284,22 @@ def _verdict(decision: Decision, override: str | None) -> tuple[str, str | None]
     return OVERRIDDEN, override.strip()
 
 
+def _refuse_moved(registry: Registry, name: str, before: str | None) -> None:
+    """See that the champion is still the one it was: two people may promote at once.
+
+    MLflow moves an alias without a condition, so a moment remains in which this cannot be seen; the
+    minutes of judging do not.
+    """
+    now = registry.aliases([name], CHAMPION).get(name)
+    if now != before:
+        was, found = (f"version {v}" if v else "nobody" for v in (before, now))
+        raise ChampionMoved(
+            f"{name}: the champion was {was} and is {found} now; nothing was written, begin again"
+        )
+
+
 def _move(registry: Registry, name: str, move: Move) -> None:
+    _refuse_moved(registry, name, move.before)
     registry.tag_model(name, *move.tag())
     registry.set_alias(name, CHAMPION, move.after)
 

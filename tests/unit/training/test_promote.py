@@ -17,7 +17,7 @@ from models.registry import CHAMPION, Registry, Version
 from models.vocabulary import Vocabulary
 from tests.lib.gated import cohort, flattened, good, registered, version_files
 from training.alias_moves import moves_of
-from training.errors import OverrideRefused, RollbackRefused
+from training.errors import ChampionMoved, OverrideRefused, RollbackRefused
 from training.promote import Promotion, promote_version, roll_back, rules_digest
 
 KEY = b"k" * 32
@@ -210,6 +210,22 @@ def test_whoever_is_stopped_on_the_way_leaves_the_champion_that_was(
     assert (at.standing(version).doubt is None) is decided
     assert at.promote(version).moved
     assert (at.champion, at.standing(version).doubt) == ("1", None)
+
+
+def test_whoever_is_overtaken_while_judging_writes_nothing(desk):
+    at = desk("poor_recovery_90d")
+    first, second = at.publish(), at.publish()
+    before = dict(at.registry.version(at.name, second.version).tags)
+
+    def overtake(step: str) -> None:
+        if step.startswith("measuring"):
+            at.promote(first)
+
+    with pytest.raises(ChampionMoved, match="was nobody and is version 1 now"):
+        at.promote(second, step=overtake)
+    assert (at.champion, at.told()) == ("1", [(None, "1", "promoted", None)])
+    assert at.registry.version(at.name, second.version).tags == before
+    assert len(at.documents()) == 1
 
 
 def test_a_bundle_that_does_not_prove_itself_is_neither_promoted_nor_gone_back_to(desk):
