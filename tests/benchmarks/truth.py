@@ -1,6 +1,6 @@
 """Models of the simulated pathway beside its true risks, on patients that nobody fitted on.
 
-    python -m tests.benchmarks.truth --train FOLDER --fresh FOLDER [BRANCH_POINT ...]
+    python -m tests.benchmarks.truth --train FOLDER --fresh FOLDER [BRANCH_POINT[.OUTCOME] ...]
 
 The folders come from `risk-train simulate` with two seeds. Every outcome is fitted on all fitting
 rows of the first and judged on all rows of the second. Exit code 1 when a limit is broken for an
@@ -70,21 +70,26 @@ def main() -> int:
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--fresh", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=None, help="At most so many rows to fit on.")
-    parser.add_argument("points", nargs="*")
+    parser.add_argument("names", nargs="*", help="Branch points, or models; all when left out.")
     asked = parser.parse_args()
+    named: dict[str, list[str]] = {name.partition(".")[0]: [] for name in asked.names}
+    for name in asked.names:
+        named[name.partition(".")[0]] += [name.partition(".")[2]]
     vocabulary = load_vocabulary()
     declared = load_declared("pathway", vocabulary)
     assert declared is not None
     declared = replace(declared, plan=replace(declared.plan, rows=asked.rows))
     broken = 0
     print("model | rows | events fitted | inputs | s | AUROC | of truth | O/E | slope | holds")
-    for point in asked.points or declared.outcomes:
+    for point in named or declared.outcomes:
         cohort, fresh = (
             load_cohort(declared.at(point, f, vocabulary), declared.file(f, point), vocabulary)
             for f in (asked.train, asked.fresh)
         )
         for outcome in declared.outcomes[point]:
             if vocabulary.outcomes[outcome].kind != "binary":
+                continue
+            if (only := list(filter(None, named.get(point, ())))) and outcome not in only:
                 continue
             start = time.perf_counter()
             try:
