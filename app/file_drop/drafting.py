@@ -7,10 +7,9 @@ alternatives, for a person to decide. Reports hold names, units, counts and shar
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -24,7 +23,9 @@ from app.file_drop.cells import (
     read_number,
     read_text,
 )
+from app.file_drop.draft_text import as_report, as_toml
 from app.file_drop.errors import FileRefused
+from app.file_drop.finding import Alternative, Finding
 from app.file_drop.mapping import Mapping
 from app.file_drop.names import BY_SWETRAU, Names, load_names, plain, plain_unit
 from app.file_drop.source import TABLE, Source, Unreadable
@@ -43,43 +44,6 @@ WITH_LAST_WORD = re.compile(r"(?P<name>.+?)[\s_]+(?P<unit>\S+)")
 LIKE_A_VALUE = re.compile(r"[\s\d.,:;/+TZ-]*", re.ASCII)
 DECIMAL_COMMA, DECIMAL_POINT = re.compile(r"[+-]?\d+,\d+"), re.compile(r"[+-]?\d+\.\d+")
 OFFSET = re.compile(r"(Z|[+-]\d{2}:?\d{2})$")
-
-
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """What a column could be."""
-
-    feature: Feature
-    unit: str | None = None
-    share: float | None = None
-
-
-@dataclass(slots=True)
-class Finding:
-    """What was found out about one column.
-
-    Attributes
-    ----------
-    present : int
-        Rows that say something.
-    by : str
-        How it was recognised: by name, label, SweTrau name or synonym; `role` for what is no feature.
-    why : str or None
-        Why it could not be placed.
-    """
-
-    column: str
-    present: int = 0
-    by: str = ""
-    role: str | None = None
-    feature: Feature | None = None
-    unit: str | None = None
-    values: dict[str, str | bool] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()
-    time: str | None = None
-    times_of: str | None = None
-    why: str | None = None
-    alternatives: list[Alternative] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +103,7 @@ def draft_mapping(path: Path, vocabulary: Vocabulary, point: BranchPoint | None)
         head["decimal"] = decimal
     if everywhere:
         head["missing"] = everywhere
-    return Draft(_toml(head, time, found), _report(found, len(rows), time))
+    return Draft(as_toml(head, time, found), as_report(found, len(rows), time))
 
 
 def _refuse_values_as_header(header: Sequence[str]) -> None:
@@ -435,76 +399,3 @@ def _is_in(form: str, text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _toml(head: dict[str, Any], time: dict[str, str | None], found: Sequence[Finding]) -> str:
-    lines = [f"{key} = {_value(value)}" for key, value in head.items()]
-    roles = {f.role: f.column for f in found if f.role not in (None, "time") and f.why is None}
-    if "protected" in roles:
-        lines.append(f"protected = {_value(roles.pop('protected'))}")
-    if time:
-        lines += ["", "[time]"]
-        if time.get("format"):
-            lines.append(f"format = {_value(time['format'])}")
-        if "zone" in time:
-            lines.append('# zone = "Europe/Stockholm"  # its clocks have no offset: say where')
-    if roles:
-        lines += ["", "[identity]"]
-        lines += [f"{role} = {_value(column)}" for role, column in roles.items()]
-    for finding in found:
-        if finding.role is not None and finding.why is None:
-            continue
-        if finding.why is None and finding.feature is not None:
-            lines += ["", *_block(finding, finding.feature, finding.unit)]
-            continue
-        lines += ["", f"# {_value(finding.column)}: {finding.why}."]
-        for alternative in finding.alternatives:
-            if alternative.share is not None:
-                lines.append(f"# {alternative.share:.0%} of its values are plausible so:")
-            lines += [
-                f"# {line}" for line in _block(finding, alternative.feature, alternative.unit)
-            ]
-    return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def _block(finding: Finding, feature: Feature, unit: str | None) -> Iterator[str]:
-    yield "[[column]]"
-    yield f"column = {_value(finding.column)}"
-    yield f"feature = {_value(feature.name)}"
-    if unit is not None:
-        yield f"unit = {_value(unit)}"
-    if finding.values:
-        pairs = ", ".join(f"{_value(s)} = {_value(v)}" for s, v in finding.values.items())
-        yield f"values = {{ {pairs} }}"
-    if finding.missing:
-        yield f"missing = {_value(list(finding.missing))}"
-    if finding.time is not None:
-        yield f"time = {_value(finding.time)}"
-
-
-def _value(value: Any) -> str:
-    # JSON's strings, lists and truths are TOML's, but for the one control character it leaves as is.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _report(found: Sequence[Finding], rows: int, time: dict[str, str | None]) -> dict[str, Any]:
-    placed, left = [], []
-    for finding in found:
-        item: dict[str, Any] = {"column": finding.column, "present": finding.present}
-        if finding.why is None:
-            item |= {"as": finding.role or (finding.feature and finding.feature.name)}
-            item |= {"unit": finding.unit, "by": finding.by}
-            placed.append(item)
-        else:
-            item |= {"why": finding.why}
-            item["alternatives"] = [
-                {"feature": a.feature.name, "unit": a.unit, "plausible_share": a.share}
-                for a in finding.alternatives
-            ]
-            left.append(item)
-    return {
-        "rows_read": rows,
-        "placed": placed,
-        "not_placed": left,
-        "zone_needed": "zone" in time,
-    }
