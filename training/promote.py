@@ -205,7 +205,7 @@ def roll_back(
     ModelNotFound
         When there is no such model or version.
     ChampionMoved
-        When somebody else moved the alias meanwhile.
+        When the champion is another one than at the beginning; then nothing is written.
     """
     if reason is not None:
         refuse_reason(reason)
@@ -232,6 +232,7 @@ def roll_back(
         its = registry.version(name, present).tags.get(TAG)
         if its != SYNTHETIC:
             raise RollbackRefused(f"{name} version {wanted}: {REAL_STAYS.expected}")
+    _refuse_moved(registry, name, present)
     _move(registry, name, Move(present, wanted, ROLLED_BACK, reason, _now(), account_name()))
     return RolledBack(name, present or "none", wanted, doubt)
 
@@ -287,8 +288,8 @@ def _verdict(decision: Decision, override: str | None) -> tuple[str, str | None]
 def _refuse_moved(registry: Registry, name: str, before: str | None) -> None:
     """See that the champion is still the one it was: two people may promote at once.
 
-    MLflow moves an alias without a condition, so a moment remains in which this cannot be seen; the
-    minutes of judging do not.
+    MLflow moves an alias without a condition, so while a decision is written it cannot be seen; in the
+    minutes of judging it can.
     """
     now = registry.aliases([name], CHAMPION).get(name)
     if now != before:
@@ -299,7 +300,6 @@ def _refuse_moved(registry: Registry, name: str, before: str | None) -> None:
 
 
 def _move(registry: Registry, name: str, move: Move) -> None:
-    _refuse_moved(registry, name, move.before)
     registry.tag_model(name, *move.tag())
     registry.set_alias(name, CHAMPION, move.after)
 

@@ -76,7 +76,7 @@ class SilentPlaces:
             log.info("branch_point_live", tenant=tenant, branch_point=point)
 
     async def follow(self) -> None:
-        """Read it again and again until cancelled."""
+        """Read it every `EVERY_S` seconds until cancelled."""
         began = time.monotonic()
         while True:
             await asyncio.sleep(max(0.0, began + EVERY_S - time.monotonic()))

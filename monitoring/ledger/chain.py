@@ -17,10 +17,14 @@ from typing import Any
 from sqlalchemy import Table
 
 from monitoring.keyring import LEDGER, Key, Keyring
-from monitoring.ledger.tables import CHAINED
+from monitoring.ledger.tables import CHAINED, LATER
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     table.name: tuple(column.name for column in table.columns if column.name != "chain")
+    for table in CHAINED
+}
+LATER_COLUMNS = {
+    table.name: frozenset(column.name for column in table.columns if column.info == LATER)
     for table in CHAINED
 }
 _LENGTH = struct.Struct(">I")
@@ -40,6 +44,11 @@ def canonical(table: Table, row: Mapping[str, Any]) -> bytes:
     parts = [b"s", _LENGTH.pack(len(table.name)), table.name.encode()]
     for name in COLUMNS[table.name]:
         value = row[name]
+        if name in LATER_COLUMNS[table.name]:
+            if value is None:
+                continue
+            # By its name: what is left out must not make two different rows the same bytes.
+            parts += (b"c", _LENGTH.pack(len(name)), name.encode())
         if value is None:
             parts.append(b"n")
             continue

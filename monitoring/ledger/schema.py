@@ -19,7 +19,7 @@ from monitoring.ledger.page import Page
 from monitoring.ledger.tables import ACCESSES, EVENTS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST = "0002"
+NEWEST = "0003"
 """The revision that this version works with: the last file of `migrations/versions`."""
 ADVISORY_LOCK = 0x5249534B  # "RISK": one migration at a time on PostgreSQL
 KEY_ADDED, KEY_RETIRED = "key_added", "key_retired"

@@ -23,6 +23,9 @@ from sqlalchemy import (
 )
 
 METADATA = MetaData()
+LATER = {"later": True}
+"""Marks a column that a table got after rows were in it: it counts in a row's link only where it says
+something, so that the links of the rows before it hold."""
 
 
 def _chained(name: str, *columns: Column, indexes: tuple[tuple[str, ...], ...] = ()) -> Table:  # type: ignore[type-arg]  # columns of any type
@@ -110,8 +113,8 @@ SHADOWS = _chained(
     Column("digest", String(80), nullable=False),
     Column("status", String(16), nullable=False),
     Column("prediction", Double),
-    Column("champion_digest", String(80)),
-    Column("champion_prediction", Double),
+    Column("champion_digest", String(80), info=LATER),
+    Column("champion_prediction", Double, info=LATER),
     indexes=(("assessment_seq",), ("digest", "assessment_seq")),
 )
 """What a challenger would have answered, never shown to who asked, beside what the champion did."""

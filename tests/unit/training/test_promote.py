@@ -228,6 +228,23 @@ def test_whoever_is_overtaken_while_judging_writes_nothing(desk):
     assert len(at.documents()) == 1
 
 
+def test_whoever_is_overtaken_while_going_back_writes_nothing(desk, monkeypatch):
+    at = desk("severe_disability_60d")
+    first, second, third = at.publish(), at.publish(), at.publish()
+    at.promote(first)
+    at.promote(second)
+    told, download = at.told(), at.registry.download
+
+    def overtaken(name: str, version: str, to: Path) -> None:
+        download(name, version, to)
+        at.registry.set_alias(at.name, CHAMPION, third.version)
+
+    monkeypatch.setattr(at.registry, "download", overtaken)
+    with pytest.raises(ChampionMoved, match="was version 2 and is version 3 now"):
+        at.roll_back()
+    assert (at.champion, at.told()) == ("3", told)
+
+
 def test_a_bundle_that_does_not_prove_itself_is_neither_promoted_nor_gone_back_to(desk):
     at = desk("acute_kidney_injury")
     first, second = at.publish(), at.publish()

@@ -27,8 +27,6 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(80), nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("prediction", sa.Double),
-        sa.Column("champion_digest", sa.String(80)),
-        sa.Column("champion_prediction", sa.Double),
         sa.Column("chain", sa.LargeBinary, nullable=False),
         postgresql_partition_by="RANGE (month)",
     )

@@ -22,10 +22,12 @@ from tests.lib.ledger import (
     NOTED,
     access,
     ask,
+    assessment,
     change,
     keyring_at,
     one_of_each,
     reading,
+    shadow,
     written,
 )
 
@@ -108,6 +110,33 @@ def test_a_ledger_without_shadows_gets_them_and_its_chain_goes_on(
     engine = reading(database_url)
     report = verify(engine, keyring)
     assert (report.holds, report.rows) == (True, NOTED + 6 + 7)
+    engine.dispose()
+
+
+def test_shadows_of_before_the_champions_columns_keep_their_links(
+    database_url: str, keyring: Keyring
+) -> None:
+    """A ledger of revision 0002 with a row in it, and rows that go on after the upgrade."""
+    given = assessment()
+    old = shadow(given, champion_digest=None, champion_prediction=None)
+    written(database_url, keyring, [given, old])
+    change(
+        database_url,
+        "ALTER TABLE shadows DROP COLUMN champion_digest",
+        "ALTER TABLE shadows DROP COLUMN champion_prediction",
+        "UPDATE alembic_version SET version_num = '0002'",
+    )
+    engine = open_engine(database_url, writes=True)
+    assert migrate(engine) == ("0002", NEWEST)
+    engine.dispose()
+    written(database_url, keyring, [shadow(given)])
+    engine = reading(database_url)
+    report = verify(engine, keyring)
+    assert (report.holds, report.rows) == (True, NOTED + 3)
+    change(
+        database_url, "UPDATE shadows SET champion_prediction = 0.9 WHERE champion_digest IS NULL"
+    )
+    assert not verify(engine, keyring).holds
     engine.dispose()
 
 
