@@ -51,9 +51,11 @@ class RegistryProcess:
             not answer is kept: another would take seconds to start, at every look of an outage.
         """
         try:
-            child = await asyncio.wait_for(self._ready(), LOADING_PATIENCE_S)
+            async with asyncio.timeout(LOADING_PATIENCE_S):
+                child = await self._ready()
             asked = {"names": list(names), "alias": alias}
-            answer = await asyncio.wait_for(self._answer(child, asked), self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._answer(child, asked)
         except BaseException:  # the caller's patience ends by cancelling
             await self.end()
             raise

@@ -116,7 +116,8 @@ class Writer:
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._following = asyncio.create_task(self._follow(started))
         with suppress(TimeoutError):  # the service says so in /readyz and goes on trying
-            await asyncio.wait_for(asyncio.shield(started), self._patience_s)
+            async with asyncio.timeout(self._patience_s):
+                await asyncio.shield(started)
 
     def submit(self, entries: Sequence[Entry]) -> asyncio.Future[list[Any]]:
         """Hand in entries that belong together; the future is done when they are durable.
@@ -150,12 +151,14 @@ class Writer:
         with suppress(LedgerUnavailable, TimeoutError):
             while self.waiting and self.failing is None:
                 last = (self._next or self._with_scribe)[-1].done
-                await asyncio.wait_for(asyncio.shield(last), self._patience_s)
+                async with asyncio.timeout(self._patience_s):
+                    await asyncio.shield(last)
         if self._scribe is not None:
             self._scribe.end()
         if self._following is not None:
             try:
-                await asyncio.wait_for(asyncio.shield(self._following), self._patience_s)
+                async with asyncio.timeout(self._patience_s):
+                    await asyncio.shield(self._following)
             except TimeoutError:
                 if self._scribe is not None:
                     self._scribe.kill()

@@ -172,7 +172,8 @@ async def _flood(url: str, body: bytes, count: int, connections: int) -> list[Re
                 start = time.monotonic()
                 writer.write(request)
                 await writer.drain()
-                status, headers, answer = await asyncio.wait_for(_reply(reader), PATIENCE_S)
+                async with asyncio.timeout(PATIENCE_S):
+                    status, headers, answer = await _reply(reader)
                 replies.append(Reply(status, headers, answer, time.monotonic() - start))
         finally:
             writer.close()

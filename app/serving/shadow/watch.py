@@ -175,7 +175,8 @@ class Shadow:
                 if asking != asked:
                     asked = asking
                     await _say(child, {"challengers": asking})
-            told = await asyncio.wait_for(_hear(child), self._sign_of_life_s)
+            async with asyncio.timeout(self._sign_of_life_s):
+                told = await _hear(child)
             if "doing" in told:
                 self._doing = told["doing"]
             elif "refused" in told:

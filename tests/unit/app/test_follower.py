@@ -352,10 +352,11 @@ def test_it_looks_again_within_the_interval_and_at_once_when_asked(
         follower = Telling(tmp_path / "var", vocabulary, [])
         follower._poll_s, follower.looked = poll_s, asyncio.Queue()
         running = asyncio.create_task(follower.run())
-        first = await asyncio.wait_for(follower.looked.get(), 20)
-        if ask:
-            follower.look_now()
-        second = await asyncio.wait_for(follower.looked.get(), 20)
+        async with asyncio.timeout(20):
+            first = await follower.looked.get()
+            if ask:
+                follower.look_now()
+            second = await follower.looked.get()
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running

@@ -192,6 +192,34 @@ def test_what_the_ledger_cannot_record_now_waits_and_is_recorded_once(
     assert len(found_in(url, named["digest"])) == 1 + 3
 
 
+def test_it_ends_when_it_is_cancelled_at_whatever_step_of_hearing_a_line(tmp_path: Path):
+    """Python 3.11's `asyncio.wait_for` forgets a cancellation that comes with the answer."""
+    named = row(NAME, tmp_path, good(1))
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    keyring_at(tmp_path)
+
+    async def ends_after(steps: int, watch: Shadow) -> None:
+        running = asyncio.create_task(watch.run())
+        await until(lambda: watch._child is not None and watch._doing == NAME)
+        assert watch._child is not None and watch._child.stdout is not None
+        watch._child.stdout.feed_data(b'{"doing": null}\n')
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        running.cancel()
+        async with asyncio.timeout(20):
+            await asyncio.gather(running, return_exceptions=True)
+        assert running.cancelled()
+
+    async def story() -> None:
+        ledger = Ledger(url, tmp_path / "keys.toml", patience_s=5.0)
+        watch = Shadow(url, None, ledger)
+        watch.follow([named])
+        for steps in range(5):
+            await ends_after(steps, watch)
+
+    asyncio.run(story())
+
+
 def test_two_services_on_one_ledger_ask_about_everything(vocabulary: Vocabulary, tmp_path: Path):
     named, n = row(NAME, tmp_path, good(1)), 40
     url = waiting(tmp_path, named["digest"], n, vocabulary)
