@@ -201,7 +201,8 @@ def test_it_ends_when_it_is_cancelled_at_whatever_step_of_hearing_a_line(tmp_pat
     async def ends_after(steps: int, watch: Shadow) -> None:
         running = asyncio.create_task(watch.run())
         await until(lambda: watch._child is not None and watch._doing == NAME)
-        assert watch._child is not None and watch._child.stdout is not None
+        assert watch._child is not None
+        assert watch._child.stdout is not None
         watch._child.stdout.feed_data(b'{"doing": null}\n')
         for _ in range(steps):
             await asyncio.sleep(0)
