@@ -65,6 +65,7 @@ from app.serving.worker_group import WorkerGroup
 from app.settings import Settings, is_loopback
 from models.reference_scores import refuse_unknown_scores
 from models.vocabulary import Vocabulary, load_vocabulary
+from monitoring.counting.board import Board
 from monitoring.keyring import LEDGER, Keyring, KeysInvalid, load_keyring
 from monitoring.ledger import Commitment, Ledger, LedgerError, LedgerUnavailable, TokenUse
 from monitoring.metrics import Metrics
@@ -76,6 +77,7 @@ DESCRIPTION = (
 )
 
 NOTE_HEAD_EVERY_S = 300.0
+SHOW_STATE_EVERY_S = 1.0
 # An exporter that somebody's environment configures would send paths and errors elsewhere.
 NO_TELEMETRY: TelemetryConfig = {
     "tracing": False, "metrics": False, "logs": False, "auto_configure": False,
@@ -180,7 +182,10 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
     )
 
     def changed(served: Mapping[str, ServedModel]) -> None:
-        metrics.ungated.set(sum(model.gate.doubt is not None for model in served.values()))
+        metrics.ungated(sum(model.gate.doubt is not None for model in served.values()))
+        for point in vocabulary.branch_points.values():
+            models = (served.get(f"{point.id}.{outcome}") for outcome in point.outcomes)
+            metrics.serves([model.profile for model in models if model is not None])
         settle_memory()
 
     follower = Follower(
@@ -212,11 +217,14 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
         await parts.silence.look()
         await identity.begin()
         await follower.begin()
+        if (shared := follower.group.shared()) is not None:
+            metrics.share(Board(*shared))
         running = (
             follower.run(),
             shadow.run(),
             parts.silence.follow(),
             _note_head(ledger),
+            _show_state(parts),
         )
         tasks = [asyncio.create_task(one) for one in running]
         try:
@@ -271,7 +279,7 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
         )
     if settings.tls == "required":
         app.add_middleware(OnlyOverTls, proxies=trusted_networks(settings.trusted_proxies))
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, responded=metrics.responded)
     for kind in (Problem, LedgerUnavailable, IdentifierFound):
         app.add_exception_handler(kind, _problem)
     app.add_exception_handler(HTTPException, _http_error)
@@ -327,6 +335,14 @@ def _ledger(settings: Settings, metrics: Metrics) -> Ledger:
         patience_s=settings.ledger_patience_s,
         observe=committed,
     )
+
+
+async def _show_state(parts: Parts) -> None:
+    """Keep what a scrape of another worker tells of this one."""
+    while True:
+        parts.metrics.silence(current=parts.silence.current)
+        parts.metrics.ledger(parts.ledger.waiting, up=parts.ledger.failing is None)
+        await asyncio.sleep(SHOW_STATE_EVERY_S)
 
 
 async def _note_head(ledger: Ledger) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 import orjson
@@ -100,14 +100,15 @@ def trusted_networks(proxies: Collection[str]) -> tuple[Network, ...]:
 
 
 class SecurityHeaders:
-    """Add the headers to every response; plain ASGI, because it stands in the hot path.
+    """Add the headers to every response and count it; plain ASGI, because it stands in the hot path.
 
     A failure ends here: were it raised on, the server would log its text, and an exception's text
     can hold what was sent.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, responded: Callable[[int], None] = lambda _: None) -> None:
         self._app = app
+        self._responded = responded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -123,6 +124,7 @@ class SecurityHeaders:
                 offers = scope["path"] in DISCOVERY and message["status"] == 200
                 more = RAW_DISCOVERY_HEADERS if offers else RAW_HEADERS
                 message["headers"] = [*message["headers"], *more]
+                self._responded(message["status"])
             await send(message)
 
         try:

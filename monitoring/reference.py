@@ -23,7 +23,11 @@ SMALLEST_CELL = 5
 
 
 def reference_profile(
-    X: Floats, features: Sequence[Feature], prediction: Floats, kind: str
+    X: Floats,
+    features: Sequence[Feature],
+    prediction: Floats,
+    kind: str,
+    contributions: Floats | None = None,
 ) -> dict[str, Any]:
     """Count the fitting rows in bins.
 
@@ -33,12 +37,15 @@ def reference_profile(
         Encoded inputs, NaN where missing.
     prediction : ndarray, shape (n_samples,)
         Probability (binary) or value in the outcome's unit (numeric).
+    contributions : ndarray, shape (n_samples, n_features), optional
+        Of every input to every prediction.
 
     Returns
     -------
     dict
         `rows`; `features`: per name either `edges` (bin i holds edges[i-1] < x <= edges[i]) or
-        `values`, with `counts` and `missing`; `prediction`: `edges` and `counts`.
+        `values`, with `counts` and `missing`; `prediction`: `edges` and `counts`; `contributions`:
+        the mean of their absolute values by name, where they are given.
 
     Examples
     --------
@@ -67,6 +74,11 @@ def reference_profile(
         else np.unique(np.quantile(prediction, DECILES))
     )
     profile["prediction"] = {"edges": edges.tolist(), "counts": _counts(prediction, edges)}
+    if contributions is not None:
+        means = np.abs(contributions).mean(axis=0)
+        profile["contributions"] = {
+            feature.name: float(mean) for feature, mean in zip(features, means, strict=True)
+        }
     return profile
 
 

@@ -141,7 +141,7 @@ def finish(
     features = [vocabulary.features[cohort.features[i]] for i in columns]
     held_out = answers(model, cohort, cohort.held_out)
     evaluation = judge(model, cohort, held_out, vocabulary, seed)
-    score, _ = model.explain(model.vectors(X))
+    score, contributions = model.explain(model.vectors(X))
     predictions = probability(score) if model.kind == "binary" else score
     card = build_card(
         model, making, cohort, evaluation, len(fitting), vocabulary,
@@ -153,7 +153,7 @@ def finish(
         model,
         trees_text,
         X,
-        reference_profile(X, features, predictions, model.kind),
+        reference_profile(X, features, predictions, model.kind, contributions),
         evaluation,
         card,
         card_markdown(card),

@@ -42,14 +42,16 @@ def serve(settings: Settings, *, supervisor: int | None, group: Path | None = No
         return
     configure_logging(settings.log_level)
     keyring = prepare(settings)
-    app = create_app(settings, keyring)  # refuses here, once, before any worker starts
-    if settings.workers == 1:
-        _answer(settings, app, None)
-    else:
+    alone = WorkerGroup()
+    app = create_app(settings, keyring, alone)  # refuses here, once, before any worker starts
+    with group_folder(settings.var_dir.resolve()) as folder:
+        if settings.workers == 1:
+            alone.folder = folder
+            _answer(settings, app, None)
+            return
         # What the command line said must hold in the workers too: above all, where the ledger is.
         os.environ |= {"RISK_WORKERS": "1", "RISK_VAR_DIR": str(settings.var_dir.resolve())}
-        with group_folder(settings.var_dir.resolve()) as folder:
-            supervise(settings.host, settings.port, settings.workers, folder)
+        supervise(settings.host, settings.port, settings.workers, folder)
 
 
 def _answer(settings: Settings, app: object, supervisor: int | None) -> None:

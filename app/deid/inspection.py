@@ -25,7 +25,7 @@ from app.schemas.assessment_request import (
 )
 from app.schemas.strict_json import parse_json
 from models.tripwire import find_identifiers
-from models.vocabulary import BranchPoint, Vocabulary, reason_here, settle
+from models.vocabulary import IMPLAUSIBLE, BranchPoint, Vocabulary, reason_here, settle
 
 ACCEPTED = 200
 FAILED = 500
@@ -234,7 +234,7 @@ class _Way:
         (measurement,) = clean.measurements
         reason = reason_here(measurement, self.point)
         if reason is not None:
-            rule = "implausible" if reason == "implausible_value" else "untimely"
+            rule = "implausible" if reason == IMPLAUSIBLE else "untimely"
             return None, f"{rule}_not_kept"
         stored = self.stored(clean).get(measurement.feature.name)
         return (stored and stored["value"]), RULE_BY_KIND[measurement.feature.kind]

@@ -111,7 +111,8 @@ class Answerer:
         intake = settle(clean.measurements, self._point, self._vocabulary.features)
         outcomes = request.outcomes or tuple(self._point.outcomes)
         panel = ServedPanel(self._point, outcomes, self._served)
-        answer = assess(clean, intake, self._point, self._vocabulary, panel, ASSESSMENT_ID)
+        said = panel.assess(intake.values)
+        answer = assess(clean, intake, self._point, self._vocabulary, panel, said, ASSESSMENT_ID)
         rounded: Json = _rounded(answer)
         return rounded
 

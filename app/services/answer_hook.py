@@ -232,7 +232,9 @@ def _refuse_without_required(
     lacking = [name for name in point.required if name not in intake.values]
     if not lacking:
         return
-    dry = assess(clean, intake, point, parts.vocabulary, parts.slot.panel(point), "")
+    panel = parts.slot.panel(point)
+    said = panel.assess(intake.values)
+    dry = assess(clean, intake, point, parts.vocabulary, panel, said, "")
     could = [o["outcome"] for o in dry["outcomes"] if o["status"] != ABSTAINED]
     detail = "neither prefetched nor readable"
     faults = [InputError(f"/prefetch/{key}", "missing", detail) for key in gathered.unanswered]

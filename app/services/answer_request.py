@@ -17,13 +17,13 @@ import orjson
 
 from app.access_log import Actor, Touched
 from app.access_log.seal import ASSESS
-from app.deid import POLICY_VERSION, IdentifierFound, scrub, stored_inputs
+from app.deid import POLICY_VERSION, Deidentified, IdentifierFound, scrub, stored_inputs
 from app.schemas.assessment_request import AssessmentRequest
 from app.schemas.statuses import ANSWERED
 from app.services.assess import assess
 from app.services.parts import Parts
 from app.services.silence import marked_silent, silent_answer
-from models.vocabulary import BranchPoint, settle
+from models.vocabulary import IMPLAUSIBLE, BranchPoint, Intake, settle
 from monitoring.ledger import Assessment, new_identifier
 
 
@@ -88,7 +88,10 @@ def begin_answer(
         raise
     assessment_id = identify(now_us)
     panel = parts.slot.panel(point, clean.outcomes)
-    document = assess(clean, intake, point, parts.vocabulary, panel, assessment_id)
+    said = panel.assess(intake.values)
+    # Small vectors of counts: what was answered itself is gone before the commit is done.
+    tallies = panel.tallies(intake.values, said, _implausible(clean, intake))
+    document = assess(clean, intake, point, parts.vocabulary, panel, said, assessment_id)
     if told:
         look(document)
         body = stored = orjson.dumps(document)
@@ -128,9 +131,15 @@ def begin_answer(
 
     def count(done: asyncio.Future[list[Any]]) -> None:
         if not done.cancelled() and done.exception() is None:
-            parts.metrics.assessed(point.id, statuses, time.perf_counter() - start)
+            parts.metrics.assessed(point.id, statuses, time.perf_counter() - start, tallies)
             if not told:
                 parts.metrics.kept_silent(point.id)
 
     durable.add_done_callback(count)
     return Given(body, durable)
+
+
+def _implausible(clean: Deidentified, intake: Intake) -> list[str]:
+    """Inputs of which a value that cannot be true was set aside, here or on its way out of a chart."""
+    aside = (*intake.set_aside, *clean.set_aside)
+    return [name for name, reason in aside if reason == IMPLAUSIBLE]

@@ -18,7 +18,7 @@ from app.serving.slot import ServedModel, ServedPanel
 from models.risk.assessment import NO_MODEL, Abstained, Answered
 from models.risk.measure_next import information_of_missing
 from models.risk.reading import Reading
-from models.vocabulary import BranchPoint, Intake, Vocabulary
+from models.vocabulary import IMPLAUSIBLE, BranchPoint, Intake, Vocabulary
 
 Shown = tuple[str, float | str | bool | None, str | None]
 NOBODY = Abstained(NO_MODEL)
@@ -31,6 +31,7 @@ def assess(
     point: BranchPoint,
     vocabulary: Vocabulary,
     panel: ServedPanel,
+    said: Sequence[Answered | Abstained],
     assessment_id: str,
 ) -> dict[str, Any]:
     """Answer one request, shaped as the contract has it.
@@ -41,13 +42,15 @@ def assess(
         What `models.vocabulary.settle` made of the request's measurements.
     panel : ServedPanel
         What answers the outcomes that are asked for, taken once for the whole request.
+    said : sequence
+        What `panel.assess` says of the intake's values.
     assessment_id : str
         Under which the answer will be recorded.
     """
     values = intake.values
     references = References(point, values, vocabulary)
     compare = REFERENCE in request.include
-    said = iter(panel.assess(values))
+    answers = iter(said)
     given: list[tuple[ServedModel, Answered]] = []
     unseen = panel.never_seen(values)
     shown = _shown(panel.used, values, vocabulary)
@@ -56,7 +59,7 @@ def assess(
         if served is None:
             outcomes.append(_without_model(name, NOBODY, references, point, vocabulary))
             continue
-        answer = next(said)
+        answer = next(answers)
         if isinstance(answer, Abstained):
             outcomes.append(_without_model(name, answer, references, point, vocabulary))
             continue
@@ -230,7 +233,7 @@ def _warnings(
     for name, reason in intake.set_aside:
         feature = vocabulary.features[name]
         detail = "set aside, not used"
-        if reason == "implausible_value" and feature.plausible is not None:
+        if reason == IMPLAUSIBLE and feature.plausible is not None:
             low, high = feature.plausible
             whole = "whole numbers " if feature.integer else ""
             detail = f"set aside: plausible are {whole}{low:g} to {high:g} {feature.unit}"

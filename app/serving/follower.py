@@ -105,7 +105,7 @@ class Follower:
         self._poll_s = poll_s
         self._changed = changed
         self._conditions = conditions or Conditions()
-        self._group = group or WorkerGroup()
+        self.group = group or WorkerGroup()
         self._challenging = challenging
         self._shadow: tuple[Mapping[str, Any], ...] = ()
         self._failures = 0
@@ -113,48 +113,48 @@ class Follower:
 
     async def begin(self) -> None:
         """Serve the last good champions at once, until the registry has said which they are now."""
-        self._failures = self._group.join()
+        self._failures = self.group.join()
         await self._load(self._last_good.read(self._only))
         self.state.from_cache = bool(self._slot.models)
-        self._group.tell(self._row())
+        self.group.tell(self._row())
 
     async def run(self) -> None:
         """Follow until cancelled."""
         try:
             while True:
-                began, asked = time.monotonic(), self._group.asked()
+                began, asked = time.monotonic(), self.group.asked()
                 try:
                     await self.follow_once()
                 except Exception as error:  # whatever it is, what is served stays served
                     log.error("following_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback: it can hold paths
                     await self._registry.end()
-                self._group.tell(self._row())
+                self.group.tell(self._row())
                 early = 0.8 + 0.2 * random.random()  # noqa: S311 - spreads load, no secret
                 await self._pause(began, self._poll_s * early, asked)
         finally:
             await self._registry.end()
-            self._group.leave()
+            self.group.leave()
 
     async def _pause(self, began: float, length_s: float, asked: tuple[int, int]) -> None:
         """Wait until it is time for the next look, or somebody asks for one."""
         while (left := began + length_s - time.monotonic()) > 0:
             await asyncio.sleep(min(left, HEAR_S))
             soon = time.monotonic() < began + LEAST_BETWEEN_LOOKS_S
-            if not soon and self._group.asked() != asked:
+            if not soon and self.group.asked() != asked:
                 return
 
     def look_now(self) -> None:
         """Let every worker of the group look at the registry as soon as it hears of it."""
-        self._group.ask_all()
+        self.group.ask_all()
 
     def workers(self) -> tuple[list[WorkerRow], int]:
         """How every living worker follows, and the refused versions that all ever counted."""
-        return self._group.rows(self._row())
+        return self.group.rows(self._row())
 
     def tell_shadow(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Show all workers how the challengers do."""
         self._shadow = tuple(rows)
-        self._group.tell(self._row())
+        self.group.tell(self._row())
 
     async def follow_once(self) -> None:
         """Ask the registry once and serve what it names; without it, serve from the cache."""
@@ -183,7 +183,7 @@ class Follower:
         known = self._vocabulary.model_names()
         names = [name for name in known if self._only is None or name in self._only]
         champions, challenging = await self._registry.holders(names, CHAMPION)
-        if self._group.place == 0:
+        if self.group.place == 0:
             self._challenging(challenging)
         return champions
 
@@ -264,7 +264,7 @@ class Follower:
     def _row(self) -> WorkerRow:
         state = self.state
         return WorkerRow(
-            worker=self._group.place,
+            worker=self.group.place,
             last_success=state.last_success,
             from_cache=state.from_cache,
             failures=self._failures,

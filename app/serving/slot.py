@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +15,8 @@ from models.risk.assessment import Abstained, Answered
 from models.risk.panel import Panel
 from models.risk.risk_model import RiskModel
 from models.vocabulary import BranchPoint, Vocabulary
+from monitoring.counting.panel_counter import PanelCounter, Tally
+from monitoring.counting.profile import ModelProfile, ProfileInvalid, model_profile
 
 PANELS_KEPT = 256
 """Choices of outcomes at branch points: a client asks for the same few again and again."""
@@ -22,7 +24,22 @@ PANELS_KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A proven model with the registry's words for it."""
+    """A proven model with the registry's words for it.
+
+    Attributes
+    ----------
+    fitted_on : mapping
+        The reference profile of its bundle.
+    reference : dict
+        How an answer names the model that gave it; the same object in all of them.
+    profile : ModelProfile
+        The bins in which its answers are counted.
+
+    Raises
+    ------
+    ProfileInvalid
+        When the reference profile contradicts itself or the model.
+    """
 
     model: RiskModel
     version: str
@@ -30,11 +47,24 @@ class ServedModel:
     digest: str
     card: Mapping[str, Any]
     evaluation: Mapping[str, Any]
+    fitted_on: Mapping[str, Any] = field(default_factory=dict, repr=False)
     reference: dict[str, str] = field(init=False)
-    """How an answer names the model that gave it; the same object in all of them."""
+    profile: ModelProfile = field(init=False, repr=False)
     gate: Standing = UNJUDGED
 
     def __post_init__(self) -> None:
+        inputs = self.model.inputs
+        profile = model_profile(
+            self.fitted_on,
+            self.model.features,
+            {item.name: item.categories for item in inputs if item.categories},
+            {item.name: item.unseen for item in inputs},
+            name=self.model.name,
+            version=self.version,
+            digest=self.digest,
+            kind=self.model.kind,
+        )
+        object.__setattr__(self, "profile", profile)
         reference = {
             "name": self.model.name,
             "version": self.version,
@@ -79,15 +109,19 @@ def load_served_model(
             raise BundleRefused(
                 f"its median answer takes more than {1000 * answer_budget_s:g} ms of processor time"
             )
-    return ServedModel(
-        model=model,
-        version=version,
-        alias=alias,
-        digest=bundle.digest,
-        card=MappingProxyType(card),
-        evaluation=MappingProxyType(bundle.document("evaluation.json")),
-        gate=gate,
-    )
+    try:
+        return ServedModel(
+            model=model,
+            version=version,
+            alias=alias,
+            digest=bundle.digest,
+            card=MappingProxyType(card),
+            evaluation=MappingProxyType(bundle.document("evaluation.json")),
+            fitted_on=bundle.document("reference.json"),
+            gate=gate,
+        )
+    except ProfileInvalid as error:
+        raise BundleRefused(f"reference.json: {error}") from error
 
 
 class ServedPanel:
@@ -106,18 +140,41 @@ class ServedPanel:
         Every outcome with its model.
     used : tuple of str
         Every input of any of the models, in the branch point's order.
+    counters : tuple of PanelCounter
+        One for all models, or one for each where only some of the branch point's outcomes are asked
+        for: clients choose those, and every choice would have numbers of its own.
     """
 
     def __init__(
         self, point: BranchPoint, outcomes: tuple[str, ...], models: Mapping[str, ServedModel]
     ) -> None:
         self.served = tuple((name, models.get(f"{point.id}.{name}")) for name in outcomes)
-        self._panel = Panel([served.model for _, served in self.served if served is not None])
+        asked = [served for _, served in self.served if served is not None]
+        self._panel = Panel([served.model for served in asked])
+        profiles = [served.profile for served in asked]
+        together = set(outcomes) >= set(point.outcomes)
+        apart = [profiles] if together and profiles else [[profile] for profile in profiles]
+        self.counters = tuple(PanelCounter(some) for some in apart)
         self.used = tuple(name for name in point.features if name in self._panel.features)
 
     def assess(self, values: Mapping[str, float]) -> list[Answered | Abstained]:
         """What every model says, in the order of their outcomes."""
         return self._panel.assess(values)
+
+    def tallies(
+        self,
+        values: Mapping[str, float],
+        said: Sequence[Answered | Abstained],
+        implausible: Collection[str],
+    ) -> list[tuple[PanelCounter, Tally]]:
+        """What an answer adds to the counts of its models."""
+        if len(self.counters) == 1:
+            (counter,) = self.counters
+            return [(counter, counter.tally(values, said, implausible))]
+        return [
+            (counter, counter.tally(values, (one,), implausible))
+            for counter, one in zip(self.counters, said, strict=True)
+        ]
 
     def never_seen(self, values: Mapping[str, float]) -> set[str]:
         """Inputs whose category no fitting patient of some model had."""

@@ -84,6 +84,12 @@ class WorkerGroup:
             lock.close()
         return 0
 
+    def shared(self) -> tuple[Path, int] | None:
+        """The group's folder and this worker's place; None where it has neither."""
+        if self.folder is None or self._lock is None:
+            return None
+        return self.folder, self.place
+
     def leave(self) -> None:
         """Give the place back; its row stays for the count of failures."""
         if self._lock is not None:

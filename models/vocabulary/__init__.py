@@ -16,11 +16,12 @@ from models.vocabulary.branch_points import (
 )
 from models.vocabulary.features import Feature, load_features
 from models.vocabulary.intake import Intake, reason_here, settle
-from models.vocabulary.measurement import Measurement, set_aside_reason, take
+from models.vocabulary.measurement import IMPLAUSIBLE, Measurement, set_aside_reason, take
 from models.vocabulary.outcomes import Outcome, load_outcomes
 from models.vocabulary.stored import restored
 
 __all__ = [
+    "IMPLAUSIBLE",
     "BranchPoint",
     "Feature",
     "Intake",

@@ -15,6 +15,9 @@ from models.vocabulary.features import Conversion, Feature
 
 OWN_UNIT = Conversion(1.0)
 
+IMPLAUSIBLE = "implausible_value"
+"""Why a value outside the plausible range is not used."""
+
 
 class Measurement(NamedTuple):
     """A value in the feature's own unit, and how long before the index time it was taken.
@@ -124,9 +127,9 @@ def set_aside_reason(measurement: Measurement, maximum_age_hours: float | None) 
     if feature.plausible is not None:
         lowest, highest = feature.plausible
         if not lowest <= measurement.value <= highest:
-            return "implausible_value"
+            return IMPLAUSIBLE
         if feature.integer and not measurement.value.is_integer():
-            return "implausible_value"
+            return IMPLAUSIBLE
     age_s = measurement.age_s
     if age_s is None:
         return None

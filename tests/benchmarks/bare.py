@@ -65,8 +65,9 @@ async def create_assessment(branch_point: str, request: Request) -> Response:
     )
     panel = slot.panel(point, asked.outcomes)
     intake = settle(asked.measurements, point, vocabulary.features)
+    said = panel.assess(intake.values)
     return Response(
-        orjson.dumps(assess(plain, intake, point, vocabulary, panel, NOBODY)),
+        orjson.dumps(assess(plain, intake, point, vocabulary, panel, said, NOBODY)),
         media_type="application/json",
     )
 

@@ -174,12 +174,13 @@ def recalibrate(
     card = _card(registered, updated, report, evaluation)
     features = [vocabulary.features[name] for name in model.features]
     predictions = probability(out_of_fold) if model.kind == "binary" else out_of_fold
+    _, contributions = updated.explain(updated.vectors(fitting.X))
     write_model_bundle(
         bundle,
         updated,
         registered.trees_text,
         fitting.X,
-        reference_profile(fitting.X, features, predictions, model.kind),
+        reference_profile(fitting.X, features, predictions, model.kind, contributions),
         evaluation,
         card,
         card_markdown(card),

@@ -73,6 +73,15 @@ def test_numeric_predictions_are_cut_at_their_own_deciles():
     assert found["prediction"]["counts"] == [10] * 10
 
 
+def test_what_drives_the_predictions_is_the_mean_size_of_each_reason():
+    contributions = np.array([[0.5, -1.0], [-1.5, 0.0]])
+    found = reference_profile(
+        np.zeros((2, 2)), [AGE, SEX], np.full(2, 0.15), "binary", contributions
+    )
+    assert found["contributions"] == {"age": 1.0, "sex": 0.5}
+    assert "contributions" not in reference_profile(np.zeros((2, 0)), [], np.full(2, 0.1), "binary")
+
+
 columns = st.lists(
     st.one_of(st.just(NAN), st.floats(0, 120, width=32), st.integers(0, 3).map(float)),
     min_size=1, max_size=200,
