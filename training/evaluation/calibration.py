@@ -13,6 +13,7 @@ from models.risk.calibration import (
     calibration_slope_and_intercept,
     linear_calibration,
 )
+from monitoring.observed_expected import observed_expected_ratio
 from training.evaluation.calibration_curve import (
     calibration_errors,
     curve_points,
@@ -21,7 +22,6 @@ from training.evaluation.calibration_curve import (
 from training.evaluation.deciles import binary_deciles
 from training.evaluation.disclosure import SMALLEST_COUNT
 from training.evaluation.log_odds import clipped_log_odds
-from training.evaluation.observed_expected import observed_expected_ratio
 
 Floats = NDArray[np.float64]
 

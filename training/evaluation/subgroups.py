@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitoring.observed_expected import observed_expected_ratio
 from training.evaluation.accuracy import numeric_statistics
 from training.evaluation.calibration import in_the_large
 from training.evaluation.disclosure import cell_beside, is_small
 from training.evaluation.discrimination import binary_statistics
-from training.evaluation.observed_expected import observed_expected_ratio
 from training.evaluation.resampling import Resampling
 
 Floats = NDArray[np.float64]
