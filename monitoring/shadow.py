@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 import orjson
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from monitoring.calibration_drift import auroc, brier
 from monitoring.ledger.errors import LedgerUnavailable
 from monitoring.ledger.matured import matured, tenants
 from monitoring.ledger.tables import SHADOWS
@@ -235,14 +237,11 @@ def figures(y: Floats, p: Floats, threshold: float | None) -> Mapping[str, float
     """
     if not len(y):
         return {}
-    found = {}
-    events = y == 1
-    if events.any() and not events.all():
-        others = np.sort(p[~events])
-        below, with_ties = (np.searchsorted(others, p[events], side) for side in ("left", "right"))
-        found["auroc"] = float(np.mean(below + with_ties) / 2 / len(others))
-    found["brier"] = float(np.mean((p - y) ** 2))
+    ranked = auroc(y, p)
+    found = {} if isnan(ranked) else {"auroc": ranked}
+    found["brier"] = brier(y, p)
     if threshold is not None:
+        events = y == 1
         flagged = p >= threshold
         odds = threshold / (1 - threshold)
         found["net_benefit"] = float(np.mean(flagged & events) - np.mean(flagged & ~events) * odds)
