@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitoring.counting.frame import COUNTER, GAUGE, Family, Frame, label_text
-from monitoring.counting.profile import BINARY, STATUSES, ModelProfile, smoothed
+from monitoring.counting.profile import BINARY, STATUSES, ModelProfile
+from monitoring.stability import smoothed_shares
 
 Floats = NDArray[np.float64]
 
@@ -115,7 +116,7 @@ def _predictions(profile: ModelProfile) -> list[tuple[str, float]]:
     told = profile.predictions
     if told.counts is None:
         return []
-    shares = zip(told.labels, smoothed(told.counts), strict=True)
+    shares = zip(told.labels, smoothed_shares(told.counts).tolist(), strict=True)
     return [(_labels(profile, bin=bin_), share) for bin_, share in shares]
 
 
@@ -131,7 +132,9 @@ def _features(profile: ModelProfile) -> list[tuple[str, float]]:
         (_labels(profile, feature=feature.name, bin=bin_), share)
         for feature in profile.features
         if feature.counts is not None
-        for bin_, share in zip(feature.labels, smoothed(feature.counts), strict=True)
+        for bin_, share in zip(
+            feature.labels, smoothed_shares(feature.counts).tolist(), strict=True
+        )
     ]
 
 

@@ -200,18 +200,6 @@ def model_profile(
     return ModelProfile(name, version, digest, kind, found, predictions, reasons)
 
 
-def smoothed(counts: Sequence[int]) -> list[float]:
-    """Shares in which no bin is empty: half an observation is added to each (Laplace).
-
-    Examples
-    --------
-    >>> smoothed([0, 3])
-    [0.125, 0.875]
-    """
-    total = sum(counts) + len(counts) / 2
-    return [(count + 0.5) / total for count in counts]
-
-
 def _feature(
     name: str,
     told: Mapping[str, Any] | None,

@@ -13,9 +13,14 @@ import httpx
 import psutil
 import pytest
 
+from app.serving.slot import load_served_model
+from models.bundle import read_bundle
 from models.vocabulary import Vocabulary
+from monitoring.counting.model_series import ModelSeries
+from monitoring.counting.profile import ModelProfile
+from monitoring.recounted import recount
 from tests.lib.counted import Series, expected, profiles_of, series, told, with_short_bins
-from tests.lib.ledger import ask
+from tests.lib.ledger import ask, reading
 from tests.lib.service import Service, running_service
 
 POINT = "icu-review"
@@ -35,6 +40,7 @@ class Site:
     service: Service
     profiles: dict[str, dict[str, Any]]
     vocabulary: Vocabulary
+    counted_in: list[ModelProfile]
 
     @property
     def ledger(self) -> str:
@@ -67,7 +73,14 @@ def site(trained: Path, vocabulary: Vocabulary, tmp_path: Path) -> Iterator[Site
     outcomes = vocabulary.branch_points[POINT].outcomes
     profiles = profiles_of(trained, tmp_path, [f"{POINT}.{outcome}" for outcome in outcomes])
     with running_service(trained, tmp_path / "log", {"RISK_WORKERS": "2"}) as service:
-        yield Site(service, profiles, vocabulary)
+        served = [
+            load_served_model(
+                read_bundle(tmp_path / f"{name}-{own['version']}"), name, own["version"], "champion",
+                vocabulary,
+            )
+            for name, own in profiles.items()
+        ]  # fmt: skip
+        yield Site(service, profiles, vocabulary, [model.profile for model in served])
 
 
 def until(holds: Callable[[], bool], patience_s: float = 60.0) -> None:
@@ -75,6 +88,21 @@ def until(holds: Callable[[], bool], patience_s: float = 60.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "the condition did not come to hold"
         time.sleep(0.05)
+
+
+def recounted(site: Site) -> str:
+    """The series as whoever has no Prometheus counts them from the ledger."""
+    engine = reading(site.ledger)
+    try:
+        found = recount(engine, site.counted_in, site.vocabulary, 0, time.time_ns() // 1000)
+    finally:
+        engine.dispose()
+    assert found.assessments == site.rows()
+    assert found.strangers == ()
+    models = dict(found.models)
+    assert set(models) == set(site.counted_in)
+    series = ModelSeries(site.counted_in)
+    return b"".join(series.filled([models[one] for one in site.counted_in])).decode()
 
 
 def test_every_worker_tells_all_that_was_counted_by_all_living_or_killed(
@@ -102,6 +130,9 @@ def test_every_worker_tells_all_that_was_counted_by_all_living_or_killed(
         counted = site.counted()
         assert {key: n for key, n in counted.items() if holds.get(key) != n} == {}
         assert set(holds) == set(counted)
+    assert told(recounted(site), *FAMILIES) == {
+        key: pytest.approx(n, rel=1e-12) for key, n in told(site.scrape(), *FAMILIES).items()
+    }
     # One that is killed while it answers: whatever was answered counts, and nothing that was not recorded.
     answered: list[int] = []
     stop = threading.Event()

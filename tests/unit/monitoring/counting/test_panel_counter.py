@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.risk.assessment import Abstained, Answered
 from monitoring.counting.panel_counter import PanelCounter
-from monitoring.counting.profile import ModelProfile, ProfileInvalid, model_profile, smoothed
+from monitoring.counting.profile import ModelProfile, ProfileInvalid, model_profile
 
 LEVELS = ("a", "b", "c", "d")
 EDGES = {"age": ([40.0, 60.0, 80.0], [40.0, 60.0, 80.0], [50.0]),
@@ -127,13 +127,6 @@ def test_a_feature_that_the_profile_does_not_hold_is_present_or_not():
         counter.add(counter.tally(values, (answer,)), block, 0)
     assert counter.of_model(0, block)[-4:].tolist() == [1.0, 2.0, 0.0, 0.0]
     assert own.features[0].counts is None
-
-
-@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=40))
-def test_smoothed_shares_are_positive_and_sum_to_1(counts: list[int]):
-    shares = smoothed(counts)
-    assert min(shares) > 0
-    assert sum(shares) == pytest.approx(1, abs=1e-12)
 
 
 @pytest.mark.parametrize(
