@@ -134,7 +134,7 @@ def model_drift(profile: ModelProfile, vector: Floats) -> ModelDrift:
                 shown.get(UNSEEN),
                 float(reasons[i]) / answered if answered else None,
                 None if profile.contributions is None else profile.contributions[i],
-            )  # fmt: skip
+            )
         )
     return ModelDrift(
         profile.name,
