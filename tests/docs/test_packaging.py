@@ -135,7 +135,15 @@ def test_the_check_of_a_fresh_clone_is_make_test():
 def test_bench_starts_the_benchmark_and_pytest_leaves_it_alone():
     assert recipe("bench") == [
         f".venv/bin/python -m tests.benchmarks.{name}"
-        for name in ("serving", "boundary", "cds_hooks", "bundle", "file_drop", "shadow")
+        for name in (
+            "serving",
+            "boundary",
+            "cds_hooks",
+            "bundle",
+            "file_drop",
+            "shadow",
+            "counting",
+        )
     ]
     options = tomllib.loads(read("pyproject.toml"))["tool"]["pytest"]["ini_options"]
     assert "tests/benchmarks" in options["norecursedirs"]
