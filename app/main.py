@@ -38,6 +38,7 @@ from app.routers import (
     fhir,
     following,
     models,
+    monitoring,
     operations,
     outcomes,
     records,
@@ -57,6 +58,7 @@ from app.schemas.documents.fhir import OUTCOME, refusal, resource
 from app.services.parts import Parts
 from app.services.silent_places import SilentPlaces
 from app.serving.conditions import site_conditions
+from app.serving.figures import DriftReading, OutcomeFollowing
 from app.serving.follower import Follower
 from app.serving.memory import settle_memory
 from app.serving.shadow import Challengers, Shadow
@@ -104,6 +106,7 @@ ROUTERS = (
     following.router,
     following.signed,
     models.router,
+    monitoring.router,
     fhir.asking,
     fhir.reading,
     fhir.describing,
@@ -186,6 +189,9 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
         for point in vocabulary.branch_points.values():
             models = (served.get(f"{point.id}.{outcome}") for outcome in point.outcomes)
             metrics.serves([model.profile for model in models if model is not None])
+        outcomes_of.serves(
+            [(m.model.name, m.version) for m in served.values() if m.model.kind == "binary"]
+        )
         settle_memory()
 
     follower = Follower(
@@ -205,6 +211,9 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
         parts.ledger,
         changed=lambda rows: follower.tell_shadow([asdict(row) for row in rows]),
     )
+    outcomes_of = OutcomeFollowing(
+        settings.database, settings.content, settings.outcomes_poll_s, settings.born_at_zero_s
+    )
     challengers = Challengers(settings.var_dir, settings.registry_timeout_s, shadow)
 
     @asynccontextmanager
@@ -217,15 +226,18 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
         await parts.silence.look()
         await identity.begin()
         await follower.begin()
-        if (shared := follower.group.shared()) is not None:
-            metrics.share(Board(*shared))
-        running = (
+        running = [
             follower.run(),
             shadow.run(),
             parts.silence.follow(),
             _note_head(ledger),
             _show_state(parts),
-        )
+        ]
+        if (shared := follower.group.shared()) is not None:
+            folder, place = shared
+            metrics.share(Board(folder, place))
+            if place == 0:
+                running.append(outcomes_of.run(folder))
         tasks = [asyncio.create_task(one) for one in running]
         try:
             yield
@@ -265,6 +277,7 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
     app.state.risk = State(
         settings, follower, admission, bodies, fhir_bodies, codings, parts, desk,
         load_deliveries(settings.webhook_secret_file),
+        DriftReading(settings.database, settings.content),
     )  # fmt: skip
     for router in ROUTERS:
         # Not `include_router`: what it wraps around a route costs every request a tenth of its time.

@@ -124,6 +124,14 @@ class Settings(BaseSettings):
     shadow: bool = Field(
         True, description="Ask the registry's challengers about what was answered, unseen."
     )
+    outcomes_poll_s: float = Field(
+        5.0, gt=0, description="Seconds between two looks for outcomes in the ledger."
+    )
+    born_at_zero_s: float = Field(
+        90.0,
+        ge=0,
+        description="How long a new series of outcomes is shown at 0: longer than between scrapes.",
+    )
     webhook_secret_file: Path | None = Field(
         None, description="Secret of MLflow's webhook, a line; without it the receiver is off."
     )

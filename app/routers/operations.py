@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from html import escape
 from typing import Any
 
@@ -13,6 +14,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from app.routers.admission import OPERATIONS, guarded
 from app.routers.state import as_json, state_of
 from app.schemas.documents import LivenessDocument, ReadinessDocument
+from app.serving.figures.outcome_following import EXPOSITION
 from app.serving.worker_group import WorkerRow
 from models.gate_record import SERVE
 from monitoring.metrics import CONTENT_TYPE
@@ -131,6 +133,9 @@ async def metrics(request: Request) -> Response:
     for piece in state.metrics.pieces():
         pieces.append(piece)
         await asyncio.sleep(0)  # let patients through
+    if (shared := state.follower.group.shared()) is not None:
+        with suppress(OSError):  # none yet, or nobody follows outcomes
+            pieces.append((shared[0] / EXPOSITION).read_bytes())
     return Response(b"".join(pieces), media_type=CONTENT_TYPE)
 
 

@@ -17,6 +17,7 @@ from app.identity import Caller, SignedDeliveries
 from app.routers.admission import Admission
 from app.routers.body import BodyReader
 from app.services.parts import Parts
+from app.serving.figures import DriftReading
 from app.serving.follower import Follower
 from app.serving.slot import Slot
 from app.settings import Settings
@@ -40,6 +41,8 @@ class State:
         What FHIR codes mean, by tenant.
     deliveries : SignedDeliveries, optional
         The check of MLflow's webhook; None where none is received.
+    drift : DriftReading
+        Reads drift from the ledger, beside the workers.
     """
 
     settings: Settings
@@ -51,6 +54,7 @@ class State:
     parts: Parts
     desk: Desk
     deliveries: SignedDeliveries | None
+    drift: DriftReading
 
     @property
     def vocabulary(self) -> Vocabulary:
