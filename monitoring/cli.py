@@ -21,6 +21,7 @@ from rich.table import Table
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from monitoring.commands.rules import rules
 from monitoring.keyring import FILE_NAME, KeysInvalid, load_keyring
 from monitoring.ledger import LedgerError, LedgerMisfit
 from monitoring.ledger import reading as ledger_reading
@@ -41,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command()(rules)
 tell = Console(stderr=True)
 PATIENCE_S = 5.0
 DATABASE_PATIENCE_S = 60.0

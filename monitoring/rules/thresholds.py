@@ -69,4 +69,4 @@ def number(value: float) -> str:
     >>> number(200.0), number(0.25)
     ('200', '0.25')
     """
-    return f"{value:g}"
+    return f"{value:.12g}"

@@ -1,0 +1,1 @@
+"""The larger sub-commands of `risk-monitor`, one file each."""
