@@ -227,7 +227,11 @@ def _drift(counted: Mapping[str, Values], fitted: Mapping[str, Values]) -> dict[
     prediction_shares = smoothed_shares(predictions, "bin")
     contributed = counted["risk:contribution_absolute"]
     whole = _total(contributed, "feature")
-    explained = {own: sum_ / whole[_less(own, "feature")] for own, sum_ in contributed.items()}
+    explained = {
+        own: sum_ / whole[_less(own, "feature")]
+        for own, sum_ in contributed.items()
+        if whole[_less(own, "feature")] > 0
+    }
     found = {
         "risk:feature_total": totals,
         "risk:feature_share": shares,

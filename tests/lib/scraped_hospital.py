@@ -2,7 +2,7 @@
 
 `a` and `b` stand on one ledger, `c` on another. At hour 20 model `lungs` version 2 comes beside version 1,
 on `a` only. At 25:30 `a` and `c` are started anew and count from 0; from 25:40 on `b` is gone. `quiet`
-is asked about once in twenty minutes. One bin is empty in life, another was empty in fitting.
+is seldom asked and `idle` never. One bin is empty in life, another was empty in fitting.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ SAMPLES = HOURS * 6 + 1
 PROMOTED, RESTARTED, LOST = 20 * 6, 25 * 6 + 3, 25 * 6 + 4
 BEGINNING = 0
 LEDGER_OF = {"a": "north", "b": "north", "c": "south"}
-MODELS = (("lungs", "1", 1.0, BEGINNING), ("lungs", "2", 0.6, PROMOTED), ("quiet", "1", 0.02, 0))
+MODELS = (
+    ("lungs", "1", 1.0, BEGINNING),
+    ("lungs", "2", 0.6, PROMOTED),
+    ("quiet", "1", 0.02, 0),
+    ("idle", "1", 0.0, 0),
+)
 """Name, version, how much is asked relative to the first, since when."""
 FEATURES = {
     "age": {"00: up to 60": 9, "01: 60 to 70": 6, "02: over 70": 0, "missing": 4, "implausible": 1,
