@@ -21,6 +21,7 @@ from rich.table import Table
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from monitoring.commands.dashboards import dashboards
 from monitoring.commands.rules import rules
 from monitoring.keyring import FILE_NAME, KeysInvalid, load_keyring
 from monitoring.ledger import LedgerError, LedgerMisfit
@@ -43,6 +44,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(rules)
+app.command()(dashboards)
 tell = Console(stderr=True)
 PATIENCE_S = 5.0
 DATABASE_PATIENCE_S = 60.0
