@@ -141,8 +141,12 @@ OUTCOME_CASES = [
     # 2 (sqrt(15) - sqrt(10)) = 1.42
     Case("RiskSubgroupMiscalibrated", "chance explains it", _subgroup(15, 10), "70m"),
     Case("RiskSubgroupMiscalibrated", "few expected", _subgroup(24, 8), "70m"),
-    # sqrt(0) instead of a square root of -1
-    Case("RiskSubgroupMiscalibrated", "only corrections, few expected", _subgroup(-1, 6), "70m"),
+    # More events were withdrawn than counted: 2 (sqrt(0) - sqrt(12)) = -6.9, not a square root of -1
+    Case("RiskSubgroupMiscalibrated", "corrections alone", _subgroup(-1, 12), "70m",
+         (Fired({**AT, "subgroup": "sex: female", "severity": "warning"},
+                "sex: female: events observed are not those expected, death_30d at icu-review",
+                "Over 30d, sex: female has -0.08 times the expected events of death_30d at icu-review, more "
+                "than chance explains."),)),
     *_charts(),
     Case("RiskOutcomeCoverageLow", "half", {_COVERAGE: steady(0.5)}, "7h",
          (Fired({**OF, "severity": "warning"}, f"Outcomes of {NAME} are not reported",

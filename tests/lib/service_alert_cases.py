@@ -124,6 +124,8 @@ SERVICE_CASES = [
                 "were."),), every="15m"),
     Case("RiskNoAssessments", "a week ago there were few",
          {_ASKED: f"9x{_WEEK} 0x96"}, f"{_WEEK * 15 + 60}m", every="15m"),
+    Case("RiskNoAssessments", "as quiet as a week ago, though not as yesterday",
+         {_ASKED: f"0x95 30x{_WEEK - 97} 0x96"}, f"{_WEEK * 15 + 60}m", every="15m"),
     Case("RiskNoAssessments", "the first week", {_ASKED: "30x40 0x96"}, "15h", every="15m"),
     # 2 % > 14.4 x 0.1 %
     Case("RiskErrorBudgetBurn", "fast", _budget("1h", "5m", 0.02, 0.02, "0+1x120"), "70m",
