@@ -109,8 +109,10 @@ def _charts() -> list[Any]:
 
 
 def _compared() -> list[Any]:
-    expected = f"risk:unit_expected:${{window}}{{{AT_UNITS}}}"
-    observed = f"risk:unit_observed:${{window}}{{{AT_UNITS}}}"
+    expected, observed, ratio = (
+        f"max by ({BY}, unit) (risk:unit_{name}:${{window}}{{{AT_UNITS}}})"
+        for name in ("expected", "observed", "observed_expected_ratio")
+    )
     half = f"1.96 / (2 * sqrt({expected} > 0))"
     apart = f"2 * (sqrt(clamp_min({observed}, 0)) - sqrt({expected} > 0))"
     subgroup = f"risk:subgroup_observed_expected_ratio:${{window}}{{{AT}}}"
@@ -118,7 +120,7 @@ def _compared() -> list[Any]:
         (10, table("Care units, $window", "unit", [
             Query(observed, "observed"),
             Query(expected, "expected"),
-            Query(f"risk:unit_observed_expected_ratio:${{window}}{{{AT_UNITS}}}", "ratio"),
+            Query(ratio, "ratio"),
             Query(f"clamp_min(1 - {half}, 0) ^ 2", "limit below"),
             Query(f"(1 + {half}) ^ 2", "limit above"),
             Query(apart, "deviations")],

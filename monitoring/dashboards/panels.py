@@ -17,6 +17,7 @@ Steps = Sequence[tuple[float | None, str]]
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 WIDTH = 24
 SCHEMA_VERSION = 39
+CELLS = 120
 RATE = "$__rate_interval"
 STABILITY: Steps = ((None, "green"), (0.1, "orange"), (0.25, "red"))
 GOOD_AT_ONE: Steps = ((None, "red"), (1, "green"))
@@ -106,12 +107,14 @@ def history(title: str, query: Query, unit: str, limits: Steps, *, about: str = 
     """A row for each series, a coloured cell for each moment: where it began is seen at once."""
     custom = {"fillOpacity": 90, "lineWidth": 0}
     defaults = _defaults(unit, limits, custom, by_limit=True)
-    return _panel("status-history", title, [query], about, defaults, {
+    panel = _panel("status-history", title, [query], about, defaults, {
         "showValue": "never",
         "rowHeight": 0.9,
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
         "tooltip": {"mode": "single", "sort": "none"},
     })  # fmt: skip
+    # More cells than that and Grafana draws none.
+    return panel | {"maxDataPoints": CELLS}
 
 
 def heat(title: str, expr: str, unit: str, *, about: str = "") -> Panel:
@@ -173,7 +176,10 @@ def table(
 
 
 def _as_table(panel: Panel, queries: Sequence[Query], label: str, *, kept: bool = True) -> Panel:
-    """One frame with a column for each query, in the order of a label."""
+    """One frame with a column for each query, in the order of a label.
+
+    Rows are merged where all labels agree, the name among them: queries must not keep it.
+    """
     for target in panel["targets"]:
         target |= {"format": "table", "instant": True, "range": False}
     # A single query's column is not numbered.

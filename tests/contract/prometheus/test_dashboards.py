@@ -133,6 +133,14 @@ def test_no_panel_covers_another_and_each_has_a_title_and_a_unit(uid: str):
     assert all(panel["fieldConfig"]["defaults"]["unit"] for panel in panels(PAGES[uid]))
 
 
+def test_no_query_of_a_table_keeps_the_series_name():
+    """Grafana merges rows where all labels agree, `__name__` among them."""
+    targets = [t for page in PAGES.values() for panel in panels(page) for t in panel["targets"]]
+    tables = [target["expr"] for target in targets if target.get("format") == "table"]
+    assert tables
+    assert all(re.match(r"(sum|max) by |\(?1 [-+] |clamp_min\(|2 \* \(", expr) for expr in tables)
+
+
 def test_limits_rise_and_begin_at_the_lowest():
     """Grafana takes the last step that is not above the value."""
     for page in PAGES.values():
