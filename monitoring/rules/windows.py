@@ -4,12 +4,16 @@ Only the hour is read from the scraped counters. A longer window is the sum of t
 whole clock hours, because reading every sample of 30 days anew costs a thousand times as much, and
 because the replicas that answer change with every deployment: within an hour the same instances are
 there from beginning to end, within a month they are not. The price: a long window ends at the last
-whole hour, and an hour in which Prometheus itself was away is not in it.
+whole hour, and an hour in which Prometheus itself was away is not in it. Of a service that is younger
+than that, and of a bin that filled within it, the last hour knows more: both are counts of a part of
+the window, so the larger is taken.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from monitoring.rules.rule import promql
 
 TILE = "1h"
 """The window that is read from the counters; its records are the tiles of the longer ones."""
@@ -52,12 +56,23 @@ class Window:
         24 points, one per whole hour: a range of exactly 24 hours would hold 25 on the hour
         (Prometheus 2 counts both ends), hence a millisecond less.
 
-        >>> Window("1d", 24, "2m").counted("risk:responses", "...")
-        'sum_over_time(risk:responses:1h[23h59m59s999ms:1h])'
+        >>> print(Window("1d", 24, "2m").counted("risk:responses", "..."))
+        max without (part) (
+          label_replace(sum_over_time(risk:responses:1h[23h59m59s999ms:1h]), "part", "hours", "", "")
+          or
+          label_replace(risk:responses:1h, "part", "last", "", "")
+        )
         """
         if self.name == TILE:
             return increase
-        return f"sum_over_time({record}:{TILE}[{self.hours - 1}h59m59s999ms:{TILE}])"
+        hours = f"sum_over_time({record}:{TILE}[{self.hours - 1}h59m59s999ms:{TILE}])"
+        return promql(f"""
+            max without (part) (
+              label_replace({hours}, "part", "hours", "", "")
+              or
+              label_replace({record}:{TILE}, "part", "last", "", "")
+            )
+        """)
 
 
 WINDOWS = (
