@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.vocabulary import Vocabulary
 from monitoring.counting.board import Board
 from monitoring.counting.declared import Declared
-from monitoring.counting.frame import COUNTER, GAUGE, HISTOGRAM, Family, label_text, text_of
+from monitoring.counting.frame import label_text, text_of
 from monitoring.counting.models_counted import ModelsCounted
 from monitoring.counting.panel_counter import PanelCounter, Tally
 from monitoring.counting.profile import ModelProfile
@@ -40,54 +40,18 @@ ModelLabels = tuple[str, str, str, str]
 """Name, version, alias and digest of a served model."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-COUNTERS = {
-    family.name: family
-    for family in (
-        Family("risk_assessments_total", COUNTER, "Outcomes asked for, by how they were answered."),
-        Family("risk_responses_total", COUNTER, "HTTP responses, by their status' first digit."),
-        Family("risk_model_load_failures_total", COUNTER,
-               "Model versions that were refused, by all workers of this service."),
-        Family("risk_ledger_entries_total", COUNTER, "What was recorded, durable, by kind."),
-        Family("risk_ledger_commits_total", COUNTER,
-               "Attempts to write to the ledger's database."),
-        Family("risk_refused_requests_total", COUNTER,
-               "Requests that were not let in, by reason."),
-        Family("risk_tripwire_hits_total", COUNTER,
-               "Writes that were stopped because an identifier was seen in them."),
-        Family("risk_silent_assessments_total", COUNTER,
-               "Assessments that were recorded and not told: the branch point is silent."),
-        Family("risk_cards_total", COUNTER,
-               "CDS Hooks calls that were answered, by the card's indicator."),
-        Family("risk_feedback_total", COUNTER,
-               "Cards of which a client reported what became, each report once."),
-    )
-}  # fmt: skip
-ASSESSMENT_S = Family("risk_assessment_duration_seconds", HISTOGRAM,
-                      "Time from a parsed request to its durable answer.")  # fmt: skip
-COMMIT_S = Family("risk_ledger_commit_duration_seconds", HISTOGRAM,
-                  "How long one commit took, with all that it carried.")  # fmt: skip
-STATE_GAUGES: tuple[tuple[Family, Callable[[list[float]], float]], ...] = (
-    (Family("risk_ledger_waiting", GAUGE, "Answers that wait for their commit."), sum),
-    (Family("risk_ledger_up", GAUGE, "1 while the ledger can record, in all workers."), min),
-    (Family("risk_silence_current", GAUGE,
-            "1 while the last look at the ledger told which branch points are silent."), min),
-    (Family("risk_models_ungated", GAUGE,
-            "Served models whose gate decision is missing, failed, or not sealed here."), max),
-)  # fmt: skip
+ASSESSMENT_S, COMMIT_S = "risk_assessment_duration_seconds", "risk_ledger_commit_duration_seconds"
+STATE_GAUGES: tuple[tuple[str, Callable[[list[float]], float]], ...] = (
+    ("risk_ledger_waiting", sum),
+    ("risk_ledger_up", min),
+    ("risk_silence_current", min),
+    ("risk_models_ungated", max),
+)
 """What each worker says of itself, and how several are told as one."""
 WAITING, UP, CURRENT, UNGATED = range(len(STATE_GAUGES))
-INFO = Family("risk_model_info", GAUGE, "How many workers of this service serve the model.")
-WORKERS = Family("risk_workers", GAUGE, "Workers of this service that are alive.")
-LAST_SUCCESS = Family(
-    "risk_registry_last_success_timestamp_seconds",
-    GAUGE,
-    "When the registry last answered the worker that waits longest, in seconds since 1970.",
-)
-FROM_CACHE = Family(
-    "risk_registry_serving_from_cache",
-    GAUGE,
-    "Workers that serve the last good models because the registry did not answer them.",
-)
+INFO, WORKERS = "risk_model_info", "risk_workers"
+LAST_SUCCESS = "risk_registry_last_success_timestamp_seconds"
+FROM_CACHE = "risk_registry_serving_from_cache"
 SERVICE, STATE = "service", "state"
 
 
@@ -102,10 +66,9 @@ class Metrics:
 
     def __init__(self, vocabulary: Vocabulary, refusals: Iterable[str] = ()) -> None:
         declared, points = Declared(), tuple(vocabulary.branch_points)
-        told = COUNTERS
         point_of = [(name,) for name in points]
         self._assessments = declared.counter_of(
-            told["risk_assessments_total"],
+            "risk_assessments_total",
             ("branch_point", "outcome", "status"),
             [
                 (point.id, outcome, status)
@@ -114,24 +77,20 @@ class Metrics:
                 for status in STATUSES
             ],
         )
-        self._responses = declared.counter(told["risk_responses_total"], ("code",), CODES)
-        self._load_failures = declared.counter(told["risk_model_load_failures_total"])[()]
-        self._entries = declared.counter(told["risk_ledger_entries_total"], ("kind",), ENTRY_KINDS)
-        self._commits = declared.counter(
-            told["risk_ledger_commits_total"], ("result",), ("ok", "failed")
-        )
+        self._responses = declared.counter("risk_responses_total", ("code",), CODES)
+        self._load_failures = declared.counter("risk_model_load_failures_total")[()]
+        self._entries = declared.counter("risk_ledger_entries_total", ("kind",), ENTRY_KINDS)
+        self._commits = declared.counter("risk_ledger_commits_total", ("result",), ("ok", "failed"))
         self._refused = declared.counter(
-            told["risk_refused_requests_total"], ("reason",), tuple(refusals)
+            "risk_refused_requests_total", ("reason",), tuple(refusals)
         )
-        self._tripwire = declared.counter(told["risk_tripwire_hits_total"], ("where",), TRIPWIRES)
-        self._silent = declared.counter(
-            told["risk_silent_assessments_total"], ("branch_point",), points
-        )
+        self._tripwire = declared.counter("risk_tripwire_hits_total", ("where",), TRIPWIRES)
+        self._silent = declared.counter("risk_silent_assessments_total", ("branch_point",), points)
         self._cards = declared.counter(
-            told["risk_cards_total"], ("branch_point", "indicator"), points, INDICATORS
+            "risk_cards_total", ("branch_point", "indicator"), points, INDICATORS
         )
         self._feedback = declared.counter(
-            told["risk_feedback_total"], ("branch_point", "verdict"), points, VERDICTS
+            "risk_feedback_total", ("branch_point", "verdict"), points, VERDICTS
         )
         self._durations = declared.histogram(
             ASSESSMENT_S, DURATION_BUCKETS, ("branch_point",), point_of

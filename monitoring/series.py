@@ -91,6 +91,8 @@ FAMILIES: tuple[Family, ...] = (
            "Smoothed share of the bin when the model was fitted."),
     Family("risk_predicted_probability_sum_total", "counter", MODEL,
            "Sum of answered probabilities p."),
+    Family("risk_predicted_value_sum_total", "counter", MODEL,
+           "Sum of answered values of numeric outcomes."),
     Family("risk_predicted_variance_total", "counter", MODEL,
            "Sum of p(1-p) of answered probabilities: per answer, the Brier score to expect."),
     Family("risk_contribution_absolute_total", "counter", (*MODEL, "feature"),
@@ -182,6 +184,9 @@ FAMILIES: tuple[Family, ...] = (
     Family("risk_outcomes_read_timestamp_seconds", "gauge", ("ledger",),
            "When the ledger was last read to its end, in seconds since 1970."),
 )  # fmt: skip
+
+BY_NAME: dict[str, Family] = {family.name: family for family in FAMILIES}
+"""The table by name."""
 
 SERIES: dict[str, tuple[str, ...]] = {
     name: labels for family in FAMILIES for name, labels in family.series.items()

@@ -8,49 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitoring.counting.frame import COUNTER, GAUGE, Family, label_text, text_of
+from monitoring.counting.frame import label_text, text_of
 
-ASSESSMENTS = Family(
-    "risk_shadow_assessments_total",
-    COUNTER,
-    "Assessments that a challenger was asked about, unseen.",
-)
+ASSESSMENTS = "risk_shadow_assessments_total"
 OF_ONE = {
-    "other_band": Family(
-        "risk_shadow_other_band_total",
-        COUNTER,
-        "Of them those in another band than the champion's, or that only one answered.",
-    ),
-    "apart": Family(
-        "risk_shadow_apart_total",
-        COUNTER,
-        "Sum of absolute differences to the champion's predictions, in the outcome's unit.",
-    ),
-    "both": Family("risk_shadow_both_total", COUNTER, "Predictions that stand in that sum."),
-    "lag_s": Family(
-        "risk_shadow_lag_seconds",
-        GAUGE,
-        "Age of the oldest assessment of the challenger's last batch.",
-    ),
-    "set_aside": Family(
-        "risk_shadow_set_aside",
-        GAUGE,
-        "1 for a challenger that is not asked: refused, or its process hung or ended.",
-    ),
-    "outcomes": Family(
-        "risk_shadow_outcomes",
-        GAUGE,
-        "Assessments of known outcome to which champion and challenger gave a number.",
-    ),
+    "other_band": "risk_shadow_other_band_total",
+    "apart": "risk_shadow_apart_total",
+    "both": "risk_shadow_both_total",
+    "lag_s": "risk_shadow_lag_seconds",
+    "set_aside": "risk_shadow_set_aside",
+    "outcomes": "risk_shadow_outcomes",
 }
 FIGURES = {
-    "auroc": Family("risk_shadow_auroc", GAUGE, "AUROC on them."),
-    "brier": Family("risk_shadow_brier_score", GAUGE, "Brier score on them."),
-    "net_benefit": Family(
-        "risk_shadow_net_benefit",
-        GAUGE,
-        "Net benefit on them at the branch point's first threshold of action.",
-    ),
+    "auroc": "risk_shadow_auroc",
+    "brier": "risk_shadow_brier_score",
+    "net_benefit": "risk_shadow_net_benefit",
 }
 
 

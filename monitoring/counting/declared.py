@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.counting.frame import Family, Frame, label_text
+from monitoring.counting.frame import Frame, label_text
 
 Floats = NDArray[np.float64]
 Labels = tuple[str, ...]
@@ -43,7 +43,7 @@ class Declared:
         self._histograms: list[Observed] = []
 
     def counter(
-        self, family: Family, names: Sequence[str] = (), *values: Sequence[str]
+        self, name: str, names: Sequence[str] = (), *values: Sequence[str]
     ) -> dict[Labels, int]:
         """A counter with every combination of these labels' values.
 
@@ -52,16 +52,16 @@ class Declared:
         dict
             Values of the labels -> place.
         """
-        return self.counter_of(family, names, list(product(*values)))
+        return self.counter_of(name, names, list(product(*values)))
 
     def counter_of(
-        self, family: Family, names: Sequence[str], series: Sequence[Labels]
+        self, name: str, names: Sequence[str], series: Sequence[Labels]
     ) -> dict[Labels, int]:
         """A counter with these combinations."""
         places = {labels: self.size + i for i, labels in enumerate(series)}
         self.size += len(places)
         self._frame.add(
-            family,
+            name,
             [
                 ("", label_text(dict(zip(names, labels, strict=True))), place)
                 for labels, place in places.items()
@@ -71,7 +71,7 @@ class Declared:
 
     def histogram(
         self,
-        family: Family,
+        name: str,
         bounds: tuple[float, ...],
         names: Sequence[str] = (),
         series: Sequence[Labels] = ((),),
@@ -91,7 +91,7 @@ class Declared:
             # What lies in the last bucket, summed up, is the count.
             rows.append(("_count", label_text(told), observed.first + len(bounds), True))
             rows.append(("_sum", label_text(told), observed.first + len(bounds) + 1, False))
-        self._frame.mixed(family, rows)
+        self._frame.mixed(name, rows)
         self._histograms += found.values()
         return found
 

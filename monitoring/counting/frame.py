@@ -7,36 +7,28 @@ left to do is to turn numbers into digits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitoring.series import BY_NAME
+
 Floats = NDArray[np.float64]
 
-COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 LINES_AT_A_TIME = 2000
 """Between two pieces somebody else may have the processor: about a millisecond each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Series of one name.
+def head_of(name: str) -> str:
+    """The lines above the samples of a family of the table.
 
-    Attributes
-    ----------
-    kind : {"counter", "gauge", "histogram"}
+    Examples
+    --------
+    >>> head_of("risk_ledger_up").splitlines()[1]
+    '# TYPE risk_ledger_up gauge'
     """
-
-    name: str
-    kind: str
-    help: str
-
-    @property
-    def head(self) -> str:
-        """The lines above its samples."""
-        said = self.help.replace("\\", r"\\").replace("\n", r"\n")
-        return f"# HELP {self.name} {said}\n# TYPE {self.name} {self.kind}\n"
+    family = BY_NAME[name]
+    return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n"
 
 
 def label_text(labels: Mapping[str, str]) -> str:
@@ -59,17 +51,15 @@ def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
-def text_of(family: Family, rows: Sequence[tuple[str, float]]) -> str:
+def text_of(name: str, rows: Sequence[tuple[str, float]]) -> str:
     """A family of few series; `rows` are the labels' text and the number.
 
     Examples
     --------
-    >>> text_of(Family("risk_up", "gauge", "Up."), [("", 1)]).splitlines()[-1]
-    'risk_up 1.0'
+    >>> text_of("risk_workers", [("", 1)]).splitlines()[-1]
+    'risk_workers 1.0'
     """
-    return family.head + "".join(
-        f"{family.name}{labels} {float(value)!r}\n" for labels, value in rows
-    )
+    return head_of(name) + "".join(f"{name}{labels} {float(value)!r}\n" for labels, value in rows)
 
 
 class Frame:
@@ -78,17 +68,15 @@ class Frame:
     Examples
     --------
     >>> frame = Frame()
-    >>> frame.add(Family("risk_seen_total", "counter", "Seen."), [("", '{bin="a"}', 1)])
+    >>> frame.add("risk_workers", [("", '{bin="a"}', 1)])
     >>> b"".join(frame.filled(np.array([2.0, 3.0]))).decode().splitlines()[2:]
-    ['risk_seen_total{bin="a"} 3.0']
+    ['risk_workers{bin="a"} 3.0']
     """
 
     def __init__(self) -> None:
         self._pieces: list[tuple[str, NDArray[np.intp] | None]] = []
 
-    def add(
-        self, family: Family, rows: Sequence[tuple[str, str, int]], *, whole: bool = True
-    ) -> None:
+    def add(self, name: str, rows: Sequence[tuple[str, str, int]], *, whole: bool = True) -> None:
         """A family whose numbers change.
 
         Parameters
@@ -100,32 +88,31 @@ class Frame:
         """
         if not rows:
             return
-        head = family.head
+        head = head_of(name)
         for start in range(0, len(rows), LINES_AT_A_TIME):
             some = rows[start : start + LINES_AT_A_TIME]
             gap = "%d.0" if whole else "%r"
             lines = "".join(
-                f"{family.name}{suffix}{labels.replace('%', '%%')} {gap}\n"
-                for suffix, labels, _ in some
+                f"{name}{suffix}{labels.replace('%', '%%')} {gap}\n" for suffix, labels, _ in some
             )
             places = np.array([place for _, _, place in some], dtype=np.intp)
             self._pieces.append((head.replace("%", "%%") + lines, places))
             head = ""
 
-    def mixed(self, family: Family, rows: Sequence[tuple[str, str, int, bool]]) -> None:
+    def mixed(self, name: str, rows: Sequence[tuple[str, str, int, bool]]) -> None:
         """A family with whole numbers and others (a histogram's sums), each line for itself."""
         lines = "".join(
-            f"{family.name}{suffix}{labels.replace('%', '%%')} {'%d.0' if whole else '%r'}\n"
+            f"{name}{suffix}{labels.replace('%', '%%')} {'%d.0' if whole else '%r'}\n"
             for suffix, labels, _, whole in rows
         )
         places = np.array([place for _, _, place, _ in rows], dtype=np.intp)
-        self._pieces.append((family.head.replace("%", "%%") + lines, places))
+        self._pieces.append((head_of(name).replace("%", "%%") + lines, places))
 
-    def constant(self, family: Family, rows: Sequence[tuple[str, float]]) -> None:
+    def constant(self, name: str, rows: Sequence[tuple[str, float]]) -> None:
         """A family whose numbers stay; `rows` are the labels' text and the number."""
         if rows:
-            lines = "".join(f"{family.name}{labels} {value!r}\n" for labels, value in rows)
-            self._pieces.append((family.head + lines, None))
+            lines = "".join(f"{name}{labels} {value!r}\n" for labels, value in rows)
+            self._pieces.append((head_of(name) + lines, None))
 
     def filled(self, numbers: Floats) -> Iterator[bytes]:
         """The text with these numbers, piece by piece."""

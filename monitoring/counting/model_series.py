@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.counting.frame import COUNTER, GAUGE, Family, Frame, label_text
+from monitoring.counting.frame import Frame, label_text
 from monitoring.counting.profile import BINARY, STATUSES, ModelProfile
 from monitoring.stability import smoothed_shares
 
 Floats = NDArray[np.float64]
 
-ASSESSMENTS = Family(
-    "risk_model_assessments_total", COUNTER, "Assessments that a model was asked about."
-)
-SUM = Family("risk_predicted_probability_sum_total", COUNTER, "Sum of the predicted probabilities.")
-VALUE_SUM = Family("risk_predicted_value_sum_total", COUNTER, "Sum of the predicted numbers.")
-VARIANCE = Family(
-    "risk_predicted_variance_total",
-    COUNTER,
-    "Sum of p(1-p): divided by the answers it is the Brier score to be expected without outcomes.",
-)
-PROBABILITIES = Family(
-    "risk_predicted_probability_total", COUNTER, "Predicted probabilities, by bin."
-)
-VALUES = Family("risk_predicted_value_total", COUNTER, "Predicted numbers, by bin.")
-REASONS = Family(
-    "risk_contribution_absolute_total",
-    COUNTER,
-    "Sum of the absolute contributions of a feature: how much it drives what is predicted.",
-)
-FEATURES = Family(
-    "risk_feature_observations_total",
-    COUNTER,
-    "What models were asked with, by the bins of their reference profiles.",
-)
-PROBABILITIES_FITTED = Family(
-    "risk_predicted_probability_reference_ratio",
-    GAUGE,
-    "Share of a bin when the model was fitted, half an observation added to every bin.",
-)
-VALUES_FITTED = Family("risk_predicted_value_reference_ratio", GAUGE, PROBABILITIES_FITTED.help)
-REASONS_FITTED = Family(
-    "risk_contribution_reference_mean",
-    GAUGE,
-    "Mean absolute contribution of a feature when the model was fitted.",
-)
-FEATURES_FITTED = Family("risk_feature_reference_ratio", GAUGE, PROBABILITIES_FITTED.help)
-UNUSED = Family("", COUNTER, "A number that a numeric model has no use for.")
-FAMILIES = (
-    ASSESSMENTS, SUM, VALUE_SUM, VARIANCE, UNUSED, PROBABILITIES, VALUES, REASONS, FEATURES,
-    PROBABILITIES_FITTED, VALUES_FITTED, REASONS_FITTED, FEATURES_FITTED,
-)  # fmt: skip
+ASSESSMENTS = "risk_model_assessments_total"
+SUM, VALUE_SUM = "risk_predicted_probability_sum_total", "risk_predicted_value_sum_total"
+VARIANCE = "risk_predicted_variance_total"
+PROBABILITIES, VALUES = "risk_predicted_probability_total", "risk_predicted_value_total"
+REASONS, FEATURES = "risk_contribution_absolute_total", "risk_feature_observations_total"
+PROBABILITIES_FITTED = "risk_predicted_probability_reference_ratio"
+VALUES_FITTED = "risk_predicted_value_reference_ratio"
+REASONS_FITTED = "risk_contribution_reference_mean"
+FEATURES_FITTED = "risk_feature_reference_ratio"
+UNUSED = ""
+"""A number that a numeric model has no use for."""
 
 
 class ModelSeries:
@@ -70,16 +41,16 @@ class ModelSeries:
         self._frame = Frame()
         binary = [one for one in profiles if one.kind == BINARY]
         numeric = [one for one in profiles if one.kind != BINARY]
-        rows: dict[str, list[tuple[str, str, int]]] = {one.name: [] for one in FAMILIES}
+        rows: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
         begins = 0
         for profile in profiles:
             for place, (family, labels) in enumerate(_series(profile)):
-                rows[family.name].append(("", labels, begins + place))
+                rows[family].append(("", labels, begins + place))
             begins += profile.size
         for family in (ASSESSMENTS, PROBABILITIES, VALUES, FEATURES):
-            self._frame.add(family, rows[family.name])
+            self._frame.add(family, rows[family])
         for family in (SUM, VALUE_SUM, VARIANCE, REASONS):
-            self._frame.add(family, rows[family.name], whole=False)
+            self._frame.add(family, rows[family], whole=False)
         self._frame.constant(PROBABILITIES_FITTED, [r for p in binary for r in _predictions(p)])
         self._frame.constant(VALUES_FITTED, [r for p in numeric for r in _predictions(p)])
         self._frame.constant(REASONS_FITTED, [r for p in profiles for r in _reasons(p)])
@@ -96,7 +67,7 @@ class ModelSeries:
         return self._frame.filled(np.concatenate((np.zeros(0), *counts)))
 
 
-def _series(profile: ModelProfile) -> Iterator[tuple[Family, str]]:
+def _series(profile: ModelProfile) -> Iterator[tuple[str, str]]:
     """Family and labels of every number of a model's vector, in its order."""
     binary = profile.kind == BINARY
     for status in STATUSES:

@@ -103,9 +103,10 @@ def _strange() -> list[Any]:
 
 def _predictions() -> list[Any]:
     answered = f"sum by (status) (increase(risk_model_assessments_total{{{OF}}}[$window]))"
-    mean = (
-        f"sum(rate(risk_predicted_probability_sum_total{{{OF}}}[{RATE}])) "
-        f"/ (sum(rate(risk_predicted_probability_total{{{OF}}}[{RATE}])) > 0)"
+    mean = " or ".join(
+        f"sum(rate(risk_predicted_{kind}_sum_total{{{OF}}}[{RATE}])) "
+        f"/ (sum(rate(risk_predicted_{kind}_total{{{OF}}}[{RATE}])) > 0)"
+        for kind in ("probability", "value")
     )
     return [
         (10, bars("Predictions, now and when fitted", "bin", [
