@@ -1,14 +1,7 @@
 """Assessments whose horizon has passed, with what was reported of them: what a refit can learn from.
 
-What nobody reported is unknown, never "did not happen". A report that names an assessment is about that
-assessment. A report of a subject or an episode is about every assessment that it can be about:
-
-- it happened: those whose horizon holds the time at which it was observed;
-- it did not happen: those whose horizon had ended when that was observed;
-- a number: none, since days and kronor count from the assessment that is named.
-
-The newest report counts, of an assessment by name before any other; what was observed in the future
-counts for nothing yet.
+Which report counts for which assessment is the rule of `reports`; what was observed in the future counts
+for nothing yet.
 """
 
 from __future__ import annotations
@@ -22,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitoring.ledger.errors import LedgerUnavailable
 from monitoring.ledger.links import linked
+from monitoring.ledger.reports import Report, newest_about, standing
 from monitoring.ledger.tables import ASSESSMENTS, LINKS, OUTCOMES
 
 DAY_US = 24 * 3600 * 1_000_000
@@ -49,13 +43,6 @@ class Matured:
     recorded_at_us: int
     inputs: str = field(repr=False)
     value: float | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Report:
-    seq: int
-    value: float
-    observed_at_us: int
 
 
 def tenants(engine: Engine, branch_point: str) -> list[str]:
@@ -151,15 +138,13 @@ def _joined(
             value = named[row.assessment_id].value
         elif not is_number:
             end_us = row.index_time_us + horizon_us
-            value = _of_person(
-                [
-                    report
-                    for key in ((subject, None), (None, episode), (subject, episode))
-                    for report in of_person.get(key, ())
-                ],
-                row.index_time_us,
-                end_us,
-            )
+            reports = [
+                report
+                for key in ((subject, None), (None, episode), (subject, episode))
+                for report in of_person.get(key, ())
+            ]
+            newest = newest_about(reports, row.index_time_us, end_us)
+            value = None if newest is None else newest.value
         yield Matured(
             row.assessment_id,
             subject or episode or row.assessment_id,
@@ -170,26 +155,12 @@ def _joined(
         )
 
 
-def _of_person(reports: list[_Report], index_time_us: int, end_us: int) -> float | None:
-    """The newest report that can be about an assessment."""
-    own = [
-        report
-        for report in reports
-        if (
-            index_time_us <= report.observed_at_us <= end_us
-            if report.value
-            else report.observed_at_us >= end_us
-        )
-    ]
-    return max(own, key=lambda report: report.seq).value if own else None
-
-
 def _reports(
     connection: Connection, outcome: str, tenant: str, now_us: int, same: dict[str, str]
-) -> tuple[dict[str, _Report], dict[tuple[str | None, str | None], list[_Report]]]:
+) -> tuple[dict[str, Report], dict[tuple[str | None, str | None], list[Report]]]:
     """Newest report of every assessment, and of every subject and episode all that stand."""
-    named: dict[str, _Report] = {}
-    standing: dict[tuple[str | None, str | None], dict[int, _Report]] = defaultdict(dict)
+    named: dict[str, Report] = {}
+    of_person: dict[tuple[str | None, str | None], list[Report]] = defaultdict(list)
     rows = connection.execute(
         select(
             OUTCOMES.c.seq,
@@ -208,14 +179,13 @@ def _reports(
         .order_by(OUTCOMES.c.seq)
     )
     for row in rows:
-        report = _Report(row.seq, row.value, row.observed_at_us)
+        report = Report(row.seq, row.value, row.observed_at_us, row.corrects_seq)
         if row.assessment_id is not None:
             named[row.assessment_id] = report
             continue
         key = same.get(row.subject_id, row.subject_id), same.get(row.episode_id, row.episode_id)
-        standing[key].pop(row.corrects_seq, None)
-        standing[key][row.seq] = report
-    return named, {key: list(own.values()) for key, own in standing.items()}
+        of_person[key].append(report)
+    return named, {key: standing(own) for key, own in of_person.items()}
 
 
 def _one_name(connection: Connection) -> dict[str, str]:
