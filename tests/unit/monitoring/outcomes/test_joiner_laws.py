@@ -1,0 +1,118 @@
+"""Whatever is reported, and in whatever order it is read: the counts say what the ledger says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.vocabulary import Vocabulary
+from monitoring.keyring import Keyring
+from monitoring.ledger import Link
+from monitoring.ledger.book import Book
+from monitoring.outcomes.joiner import Joiner
+from tests.lib.ledger import NOW_US, outcome
+from tests.lib.properties import HEAVY_LAW
+from tests.lib.reported import (
+    DAY_US,
+    HORIZONS,
+    answered,
+    counted,
+    opened,
+    oracle,
+    read_to_the_end,
+    standing,
+)
+
+BEGIN_US = NOW_US - 900 * DAY_US
+PEOPLE = st.sampled_from([0, 0, 0, 1])
+KEYS = st.sampled_from("12")
+WAITS = st.sampled_from([0, 0, 1, 7 * DAY_US, 31 * DAY_US, 61 * DAY_US, 100 * DAY_US])
+OUTCOMES = st.sampled_from(["death_60d", "death_60d", *sorted(HORIZONS)])
+ASKED = st.tuples(
+    st.just("asked"), PEOPLE, KEYS, st.booleans(),
+    st.sets(OUTCOMES, min_size=1), st.sampled_from([0, 3, 70, 200]), st.sampled_from([False] * 5 + [True]),
+)  # fmt: skip
+REPORTED = st.tuples(
+    st.just("reported"), st.sampled_from(["name", "subject", "subject", "episode", "both"]), PEOPLE, KEYS,
+    OUTCOMES, st.booleans(), st.sampled_from([-150, -100, -70, -65, -30, -5, -1, 0, 0, 20]), st.sampled_from([True, True, False]),
+)  # fmt: skip
+LINKED = st.tuples(st.just("linked"), PEOPLE, st.sampled_from(["s", "e"]))
+STEPS = st.lists(
+    st.tuples(WAITS, st.one_of(ASKED, ASKED, REPORTED, REPORTED, REPORTED, LINKED, LINKED), st.booleans()),
+    min_size=10, max_size=40,
+)  # fmt: skip
+
+
+def entry(step: Any, now_us: int, asked: list[Any]) -> Any:
+    kind, *told = step
+    if kind == "asked":
+        person, key, episode, outcomes, days_ago, protected = told
+        return answered(
+            now_us, dict.fromkeys(sorted(outcomes), 0.25), days_ago=days_ago,
+            subject_id=None if protected else f"{key}.s{person}",
+            episode_id=f"{key}.e{person}" if episode else None, protected=protected,
+            silent=episode,
+        )  # fmt: skip
+    if kind == "reported":
+        of, person, key, name, value, observed, correction = told
+        whose: dict[str, Any] = {}
+        if of == "name":
+            if not asked:
+                return None
+            whose["assessment_id"] = asked[person % len(asked)].assessment_id
+        if of in ("subject", "both"):
+            whose["subject_ids"] = (f"{key}.s{person}",)
+        if of in ("episode", "both"):
+            whose["episode_ids"] = (f"{key}.e{person}",)
+        return outcome(
+            now_us, outcome=name, value=float(value), observed_at_us=now_us + observed * DAY_US,
+            correction=correction, **whose,
+        )  # fmt: skip
+    person, of = told
+    return Link(now_us, {"s": "subject", "e": "episode"}[of], f"1.{of}{person}", f"2.{of}{person}")
+
+
+@pytest.mark.parametrize("most", [1, 3, 5000])
+def test_what_stands_is_what_the_ledger_says_and_a_rebuild_says_the_same(
+    copied: Any, prepared: str, keyring: Keyring, vocabulary: Vocabulary, tmp_path: Path, most: int
+) -> None:
+    """Outcomes early, late, corrected, corrected back, of assessments, subjects and episodes under
+    two keys, of nobody known yet, observed in the future; assessments late, silent, protected."""
+    number = iter(range(10_000))
+
+    @HEAVY_LAW
+    @given(steps=STEPS)
+    def law(steps: Any) -> None:
+        folder = tmp_path / str(next(number))
+        folder.mkdir()
+        url = copied(prepared, folder)
+        book = Book(url, keyring)
+        now_us, asked, said, counts = BEGIN_US, [], set(), []
+        with opened(url) as engine:
+            joiner = Joiner(vocabulary, settled_after_us=0)
+            for wait_us, step, look in steps:
+                now_us += wait_us
+                one = entry(step, now_us, asked)
+                if one is None:
+                    continue
+                book.write([one])
+                if step[0] == "asked" and not one.protected:
+                    asked.append(one)
+                    said |= {(one.assessment_id, name) for name in step[4]}
+                if look:
+                    counts += counted(read_to_the_end(joiner, engine, now_us, most))
+                    assert standing(counts) == oracle(engine, vocabulary, said, now_us)
+            now_us += 400 * DAY_US
+            counts += counted(read_to_the_end(joiner, engine, now_us, most))
+            assert standing(counts) == oracle(engine, vocabulary, said, now_us)
+            assert [c.counted_at_us for c in counts] == sorted(c.counted_at_us for c in counts)
+            again = Joiner(vocabulary, settled_after_us=0)
+            assert counted(read_to_the_end(again, engine, now_us)) == counts
+            assert again.waiting == joiner.waiting
+        book.close()
+
+    law()
