@@ -8,14 +8,14 @@ entries alone, so a second reading of the ledger draws the same chart.
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict, deque
+from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 
-from monitoring.cusum import Chart, limit, load_design
+from monitoring.cusum import Chart, Design, limit, load_design
 from monitoring.outcomes.count import Count
 
 WORSE, BETTER = "worse", "better"
@@ -68,8 +68,8 @@ class Limits:
         Patients before there is a limit.
     """
 
-    def __init__(self, name: tuple[str, ...], fewest: int) -> None:
-        self._name, self._next = name, fewest
+    def __init__(self, name: tuple[str, ...], fewest: int, design: Design) -> None:
+        self._name, self._next, self._design = name, fewest, design
         self._risks = _Risks()
         self._limits: dict[str, float] | None = None
 
@@ -79,7 +79,7 @@ class Limits:
         risks.add(p)
         if risks.patients >= self._next:
             self._next = 2 * risks.patients
-            design = load_design()
+            design = self._design
             mix = np.array(risks.newest[-NEWEST_RISKS:])
             self._limits = {
                 direction: limit(
@@ -98,7 +98,8 @@ class Limits:
 class UnitChart:
     """The charts of one unit; `points` are the newest patients, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, design: Design) -> None:
+        self._odds_ratios = {WORSE: design.worse, BETTER: design.better}
         self.charts: dict[str, Chart] = {}
         self.signals = dict.fromkeys(DIRECTIONS, 0)
         self.vlad = 0.0
@@ -120,8 +121,8 @@ class UnitChart:
             self._after(when_us, risk, happened, limits, vlad)
 
     def _after(self, at_us: int, p: float, y: bool, limits: dict[str, float], vlad: float) -> None:
-        design, signal = load_design(), None
-        for direction, odds_ratio in ((WORSE, design.worse), (BETTER, design.better)):
+        signal = None
+        for direction, odds_ratio in self._odds_ratios.items():
             before = self.charts.get(direction)
             value = 0.0 if before is None else before.value
             chart = Chart(odds_ratio, limits[direction], value)
@@ -129,8 +130,7 @@ class UnitChart:
             if signalled:
                 self.signals[direction] += 1
                 signal = direction
-        values = (self.charts[direction].value for direction in DIRECTIONS)
-        worse, better = values
+        worse, better = (self.charts[direction].value for direction in DIRECTIONS)
         self.points.append(Point(at_us, worse, better, vlad, signal))
 
 
@@ -138,7 +138,8 @@ class Charts:
     """The charts of every unit that a ledger names."""
 
     def __init__(self) -> None:
-        self.units: defaultdict[Unit, UnitChart] = defaultdict(UnitChart)
+        self._design = load_design()
+        self.units: dict[Unit, UnitChart] = {}
         self._all: dict[Place, Limits] = {}
         self._own: dict[Unit, Limits] = {}
 
@@ -148,12 +149,13 @@ class Charts:
             return
         place = count.branch_point, count.outcome
         if place not in self._all:
-            self._all[place] = Limits(place, FEWEST_OF_ALL)
+            self._all[place] = Limits(place, FEWEST_OF_ALL, self._design)
         of_all = self._all[place].add(count.p)
         if count.unit is None:
             return
         unit = *place, count.unit
         if unit not in self._own:
-            self._own[unit] = Limits(unit, load_design().fewest)
+            self._own[unit] = Limits(unit, self._design.fewest, self._design)
+            self.units[unit] = UnitChart(self._design)
         own = self._own[unit].add(count.p)
         self.units[unit].add(count.counted_at_us, count.p, count.y, own or of_all)

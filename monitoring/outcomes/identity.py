@@ -32,7 +32,7 @@ class Identity:
     """
 
     def __init__(self) -> None:
-        self._known: tuple[int | None, str] | None = None
+        self._known: tuple[tuple[bytes, int | None], str] | None = None
 
     def label(self, connection: Connection) -> str:
         """Twelve hexadecimal digits; the same until months with assessments or outcomes are retired.
@@ -42,15 +42,15 @@ class Identity:
         sqlalchemy.exc.SQLAlchemyError
             When the database does not answer.
         """
-        newest = connection.execute(NEWEST).scalar()
-        if self._known is None or self._known[0] != newest:
-            first = connection.execute(FIRST).scalar()
-            if first is None:  # nothing is in it yet
-                return sha256().hexdigest()[:DIGITS]
+        first, newest = (connection.execute(asked).scalar() for asked in (FIRST, NEWEST))
+        if first is None:  # nothing is in it yet
+            return sha256().hexdigest()[:DIGITS]
+        state = bytes(first), newest
+        if self._known is None or self._known[0] != state:
             retired = [
                 bytes(row.chain)
                 for row in connection.execute(RETIREMENTS)
                 if COUNTED & json.loads(row.detail)["rows"].keys()
             ]
-            self._known = newest, sha256(b"".join([bytes(first), *retired])).hexdigest()[:DIGITS]
+            self._known = state, sha256(b"".join([bytes(first), *retired])).hexdigest()[:DIGITS]
         return self._known[1]

@@ -86,7 +86,7 @@ class Window:
     def __init__(self, record: Record, since_us: int, until_us: int) -> None:
         times = record.column("at_us")
         first, last = np.searchsorted(times, (since_us, until_us), side="right")
-        self._columns = {name: record.column(name)[first:last] for name in COLUMNS}
+        self._columns = {name: record.column(name)[first:last].copy() for name in COLUMNS}
         self._record = record
         names = ("p", "y", "sign", "whole", "delay_s")
         self.entries = Entries(*(self._columns[name] for name in names))
