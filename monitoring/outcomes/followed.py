@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from models.vocabulary import Vocabulary
+from monitoring.ledger.reading import snapshot
 from monitoring.outcomes.charts import Charts
 from monitoring.outcomes.identity import Identity
 from monitoring.outcomes.joiner import SETTLED_AFTER_US, Joiner, Page
@@ -34,8 +35,8 @@ class Followed:
         self.complete = False
         self._identity = Identity()
 
-    def follow(self, connection: Connection, now_us: int) -> Page:
-        """Read the next rows and take what they bring.
+    def read(self, connection: Connection, now_us: int) -> Page:
+        """Read the next rows; what they bring is to be given to `take`, which needs no database.
 
         Parameters
         ----------
@@ -56,6 +57,10 @@ class Followed:
             raise AnotherLedger
         page = self.joiner.read(connection, now_us)
         self.label = label
+        return page
+
+    def take(self, page: Page) -> None:
+        """Take what a page brought, each page once and in their order."""
         for count in page.counts:
             self.totals.add(count)
             self.charts.add(count)
@@ -64,4 +69,21 @@ class Followed:
         self.record.mature(page.matured)
         self.record.judge(page.judged)
         self.complete = self.complete or page.read_to_the_end
-        return page
+
+
+def follow(known: Followed, engine: Engine, now_us: int) -> None:
+    """Read everything that there is to read.
+
+    Raises
+    ------
+    AnotherLedger
+        When the ledger is not the one that was read so far.
+    sqlalchemy.exc.SQLAlchemyError
+        When the database does not answer; what was read until then is taken.
+    """
+    while True:
+        with snapshot(engine) as connection:
+            page = known.read(connection, now_us)
+        known.take(page)
+        if page.read_to_the_end:
+            return

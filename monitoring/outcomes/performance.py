@@ -15,10 +15,9 @@ import numpy as np
 from sqlalchemy import Engine
 
 from models.vocabulary import Vocabulary
-from monitoring.ledger.reading import snapshot
 from monitoring.outcomes.charts import DIRECTIONS, Point, UnitChart
 from monitoring.outcomes.figures import Figures, figures
-from monitoring.outcomes.followed import Followed
+from monitoring.outcomes.followed import Followed, follow
 from monitoring.outcomes.record import Entries
 
 ACCEPTED, OVERRIDDEN = "accepted", "overridden"
@@ -178,9 +177,7 @@ def read_performance(
         When months are retired while it is read.
     """
     known = Followed(vocabulary)
-    while not known.complete:
-        with snapshot(engine) as connection:
-            known.follow(connection, now_us)
+    follow(known, engine, now_us)
     return performance(known, since_us, until_us)
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy import select as rows_of
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -73,13 +73,15 @@ def main() -> None:
 def _turn(writer: Writer, engine: Engine) -> int | None:
     """Read one page; returns how many rows are still to be read, None when the database fails."""
     try:
-        with snapshot(engine) as connection:
-            behind = writer.read(connection)
+        behind = writer.read(engine)
     except SQLAlchemyError:
         engine.dispose()
         return None
     if not behind:
-        writer.write()
+        with suppress(
+            OSError
+        ):  # a full disk: what was written before stays, the next turn tries again
+            writer.write()
     return behind
 
 
@@ -96,6 +98,8 @@ class Writer:
         self._vocabulary, self._folder, self._born_at_zero_s = vocabulary, folder, born_at_zero_s
         self._served: tuple[Model, ...] = ()
         self.read_s: float | None = None
+        self._news = True
+        self._stale_at = self._rested_at = 0.0
         self._begin()
 
     def serve(self, models: tuple[Model, ...] | None) -> None:
@@ -103,7 +107,7 @@ class Writer:
         if models is not None:
             self._served = models
 
-    def read(self, connection: Connection) -> int:
+    def read(self, engine: Engine) -> int:
         """Read a page; returns how many rows there are still to read, about.
 
         Raises
@@ -113,26 +117,26 @@ class Writer:
         """
         now_s = time.time()
         try:
-            page = self._known.follow(connection, int(now_s * 1e6))
+            with snapshot(engine) as connection:
+                page = self._known.read(connection, int(now_s * 1e6))
+                head = int(connection.execute(rows_of(HEAD.c.seq)).scalar() or 0)
         except AnotherLedger:
             self._begin()
             return 1
-        self._counted = self._counted or bool(page.counts)
+        self._known.take(page)
+        self._news = self._news or bool(page.counts)
         if page.read_to_the_end:
             self.read_s = now_s
             return 0
-        head = connection.execute(rows_of(HEAD.c.seq)).scalar() or 0
-        return max(1, int(head) - self._known.joiner.place)
+        return max(1, head - self._known.joiner.place)
 
     def write(self) -> None:
         """Replace the files; the figures of windows only where there is something new, or now and then."""
         start = time.monotonic()
-        if self._read_figures_at <= start and (self._counted or self._figures_at <= start):
+        if self._rested_at <= start and (self._news or self._stale_at <= start):
             self._figure()
-            took_s = time.monotonic() - start
-            self._counted = False
-            self._figures_at = time.monotonic() + FIGURES_EVERY_S
-            self._read_figures_at = time.monotonic() + RESTS * took_s
+            self._news, end = False, time.monotonic()
+            self._stale_at, self._rested_at = end + FIGURES_EVERY_S, end + RESTS * (end - start)
         text = self._series.text(
             self._known, self._served, self._gauges, self.read_s or 0.0, time.time()
         )
@@ -142,7 +146,7 @@ class Writer:
         self._known = Followed(self._vocabulary)
         self._series = Series(self._born_at_zero_s)
         self._gauges: Gauges = {}
-        self._counted, self._figures_at, self._read_figures_at = True, 0.0, 0.0
+        self._news, self._stale_at, self._rested_at = True, 0.0, 0.0
         self.read_s = None
         (self._folder / EXPOSITION).unlink(missing_ok=True)
 
@@ -158,6 +162,7 @@ class Writer:
         self._gauges = gauges
         document: Mapping[str, Any] = {
             "ledger": known.label,
+            "read": self.read_s,
             "windows": {
                 window: performance(known, now_us - days * DAY_US, now_us).as_document()
                 for window, days in WINDOWS.items()
