@@ -94,9 +94,9 @@ def standing(counts: Iterable[Count]) -> dict[tuple[str, str], bool]:
 
 
 def oracle(engine: Any, vocabulary: Vocabulary, said: set[tuple[str, str]], now_us: int):
-    """The same as `monitoring.ledger.matured` says, of what models answered."""
+    """What has matured of what models answered, and what is known of it, as `matured` says."""
     return {
-        (row.assessment_id, outcome): bool(row.value)
+        (row.assessment_id, outcome): row.value
         for outcome in HORIZONS
         for tenant in tenants(engine, POINT)
         for row in matured(
@@ -104,5 +104,5 @@ def oracle(engine: Any, vocabulary: Vocabulary, said: set[tuple[str, str]], now_
             horizon_days=vocabulary.outcomes[outcome].matures_after_days,
             is_number=False, now_us=now_us,
         )
-        if row.value is not None and (row.assessment_id, outcome) in said
+        if (row.assessment_id, outcome) in said
     }  # fmt: skip

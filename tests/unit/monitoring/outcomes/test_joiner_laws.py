@@ -76,6 +76,15 @@ def entry(step: Any, now_us: int, asked: list[Any]) -> Any:
     return Link(now_us, {"s": "subject", "e": "episode"}[of], f"1.{of}{person}", f"2.{of}{person}")
 
 
+def reported(known: Any) -> dict[tuple[str, str], bool]:
+    return {key: bool(value) for key, value in known.items() if value is not None}
+
+
+def matured(pages: Any) -> list[Any]:
+    """When each prediction matured, and of which model."""
+    return [(at, model) for page in pages for at, models in page.matured for model in models]
+
+
 @pytest.mark.parametrize("most", [1, 3, 5000])
 def test_what_stands_is_what_the_ledger_says_and_a_rebuild_says_the_same(
     copied: Any, prepared: str, keyring: Keyring, vocabulary: Vocabulary, tmp_path: Path, most: int
@@ -91,7 +100,7 @@ def test_what_stands_is_what_the_ledger_says_and_a_rebuild_says_the_same(
         folder.mkdir()
         url = copied(prepared, folder)
         book = Book(url, keyring)
-        now_us, asked, said, counts = BEGIN_US, [], set(), []
+        now_us, asked, said, pages = BEGIN_US, [], set(), []
         with opened(url) as engine:
             joiner = Joiner(vocabulary, settled_after_us=0)
             for wait_us, step, look in steps:
@@ -104,15 +113,20 @@ def test_what_stands_is_what_the_ledger_says_and_a_rebuild_says_the_same(
                     asked.append(one)
                     said |= {(one.assessment_id, name) for name in step[4]}
                 if look:
-                    counts += counted(read_to_the_end(joiner, engine, now_us, most))
-                    assert standing(counts) == oracle(engine, vocabulary, said, now_us)
+                    pages += read_to_the_end(joiner, engine, now_us, most)
+                    known = oracle(engine, vocabulary, said, now_us)
+                    assert standing(counted(pages)) == reported(known)
+                    assert len(matured(pages)) == len(known)
+                    assert sum(joiner.waiting.values()) == len(said) - len(known)
             now_us += 400 * DAY_US
-            counts += counted(read_to_the_end(joiner, engine, now_us, most))
-            assert standing(counts) == oracle(engine, vocabulary, said, now_us)
+            pages += read_to_the_end(joiner, engine, now_us, most)
+            counts = counted(pages)
+            assert standing(counts) == reported(oracle(engine, vocabulary, said, now_us))
             assert [c.counted_at_us for c in counts] == sorted(c.counted_at_us for c in counts)
             again = Joiner(vocabulary, settled_after_us=0)
-            assert counted(read_to_the_end(again, engine, now_us)) == counts
-            assert again.waiting == joiner.waiting
+            rebuilt = read_to_the_end(again, engine, now_us)
+            assert counted(rebuilt) == counts
+            assert sorted(matured(rebuilt)) == sorted(matured(pages))
         book.close()
 
     law()
