@@ -24,7 +24,7 @@ FEWEST_OF_ALL = 30
 """Patients of all units together before any limit can be worked out; product proposal."""
 NEWEST_RISKS = 2_000
 """Patients whose risks a limit is worked out from; product proposal."""
-NEWEST_POINTS = 500
+NEWEST_POINTS = 200
 """Patients that a picture shows."""
 
 Place = tuple[str, str]

@@ -131,12 +131,12 @@ def slope_and_auroc(entries: Entries) -> tuple[float | None, float | None]:
     if min(events, len(y) - events) < FEWEST_OF_A_CLASS:
         return None, None
     auroc = shadow_figures(y, p, None)["auroc"]
-    if np.ptp(p) == 0 or auroc in (0.0, 1.0):
+    if auroc in (0.0, 1.0):
         return None, auroc
     inside = np.clip(p, SMALLEST_P, 1 - SMALLEST_P)
     try:
         fit = calibration_slope_and_intercept(y, np.log(inside) - np.log1p(-inside))
-    except np.linalg.LinAlgError:
+    except (ValueError, np.linalg.LinAlgError):
         return None, auroc
     return fit.slope, auroc
 

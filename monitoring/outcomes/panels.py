@@ -51,7 +51,10 @@ class Panels:
         return panel
 
     def _read(self, branch_point: str, models: str) -> Iterable[Panelist]:
-        named = orjson.loads(models)
+        try:
+            named = orjson.loads(models)
+        except ValueError:
+            return
         for model, digest in named.items() if isinstance(named, dict) else ():
             point, _, outcome = model.rpartition(".")
             if point == branch_point and outcome in self._horizons:
@@ -78,16 +81,19 @@ def said(answer: str) -> Mapping[str, Said]:
     >>> said(told)
     {'sepsis': Said(model='icu-review.sepsis', version='3', digest='sha256:00', p=0.25)}
     """
-    return {
-        body["outcome"]: Said(
-            body["model"]["name"],
-            str(body["model"]["version"]),
-            body["model"]["digest"],
-            float(body["probability"]),
-        )
-        for body in orjson.loads(answer).get("outcomes", ())
-        if body["status"] == "answered" and "probability" in body
-    }
+    try:
+        return {
+            body["outcome"]: Said(
+                body["model"]["name"],
+                str(body["model"]["version"]),
+                body["model"]["digest"],
+                float(body["probability"]),
+            )
+            for body in orjson.loads(answer)["outcomes"]
+            if body["status"] == "answered" and "probability" in body
+        }
+    except (ValueError, TypeError, KeyError):
+        return {}  # not as it was written: for `verify` to find, no reason to count nobody any more
 
 
 class Versions:

@@ -76,7 +76,7 @@ class OfChart:
     signals : mapping
         By direction, since the ledger began.
     points : tuple of Point
-        At most the newest 500.
+        At most the newest 200.
     """
 
     branch_point: str

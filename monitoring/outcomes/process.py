@@ -7,7 +7,7 @@ after every page that was read: `read` is when the ledger was last read to its e
 pipe closes, the process ends.
 
 The folder gets `outcomes.prom`, the exposition, and `performance.json`, figures of the last day, week,
-month and year. Both are replaced as a whole. While the ledger is read from its first row on there is
+month and year, and the charts of every unit. Both are replaced as a whole. While the ledger is read from its first row on there is
 no exposition: half of a counter would be taken for a counter that began again.
 """
 
@@ -160,13 +160,17 @@ class Writer:
             for model, entries in known.record.window(since_us, now_us).by_model().items():
                 gauges.setdefault(model, {})[window] = slope_and_auroc(entries)
         self._gauges = gauges
+        windows = {
+            window: performance(known, now_us - days * DAY_US, now_us).as_document()
+            for window, days in WINDOWS.items()
+        }
+        # The longest window holds the points of all: once is enough.
+        charts = [window.pop("charts") for window in windows.values()][-1]
         document: Mapping[str, Any] = {
             "ledger": known.label,
             "read": self.read_s,
-            "windows": {
-                window: performance(known, now_us - days * DAY_US, now_us).as_document()
-                for window, days in WINDOWS.items()
-            },
+            "windows": windows,
+            "charts": charts,
         }
         _replace(self._folder / PERFORMANCE, orjson.dumps(document))
 

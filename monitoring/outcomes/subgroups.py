@@ -90,7 +90,10 @@ def labels_of(inputs: str, subgroups: Sequence[Subgroup]) -> tuple[str, ...]:
     >>> labels_of('{"age":{"value":"old"}}', declared)
     ()
     """
-    stored = orjson.loads(inputs)
+    try:
+        stored = orjson.loads(inputs)
+    except ValueError:
+        return ()
     found = []
     for subgroup in subgroups:
         given = stored.get(subgroup.feature.name)

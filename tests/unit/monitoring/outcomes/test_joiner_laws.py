@@ -130,3 +130,61 @@ def test_what_stands_is_what_the_ledger_says_and_a_rebuild_says_the_same(
         book.close()
 
     law()
+
+
+SECOND_US = 1_000_000
+EARLY = st.integers(0, 20)
+HURRIED = st.lists(
+    st.tuples(
+        st.integers(0, 15),
+        st.one_of(
+            st.tuples(st.just("asked"), st.integers(0, 120)),
+            st.tuples(st.just("reported"), EARLY, st.integers(0, 1), st.booleans()),
+            st.tuples(st.just("reported"), EARLY, st.integers(0, 1), st.booleans()),
+        ),
+    ),
+    min_size=5,
+    max_size=25,
+)  # fmt: skip
+
+
+def test_rows_that_come_late_change_nothing_in_a_second_reading(
+    copied: Any, prepared: str, keyring: Keyring, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    """Horizons end while reports and corrections come in up to 20 seconds after they were made."""
+    number = iter(range(10_000))
+
+    @HEAVY_LAW
+    @given(steps=HURRIED)
+    def law(steps: Any) -> None:
+        folder = tmp_path / str(next(number))
+        folder.mkdir()
+        url = copied(prepared, folder)
+        book = Book(url, keyring)
+        now_us, asked, pages = BEGIN_US, [], []
+        with opened(url) as engine:
+            joiner = Joiner(vocabulary)
+            for wait_s, (kind, *told) in steps:
+                now_us += wait_s * SECOND_US
+                if kind == "asked":
+                    index_us = now_us - 60 * DAY_US + told[0] * SECOND_US
+                    one = answered(now_us, {"death_60d": 0.25}, index_time_us=index_us)
+                    asked.append(one)
+                elif asked:
+                    early_s, which, value = told
+                    one = outcome(
+                        now_us - early_s * SECOND_US, outcome="death_60d", value=float(value),
+                        observed_at_us=BEGIN_US - DAY_US, correction=True,
+                        assessment_id=asked[-1 - which % len(asked)].assessment_id,
+                    )  # fmt: skip
+                else:
+                    continue
+                book.write([one])
+                pages += read_to_the_end(joiner, engine, now_us)
+            now_us += 500 * SECOND_US
+            pages += read_to_the_end(joiner, engine, now_us)
+            rebuilt = counted(read_to_the_end(Joiner(vocabulary), engine, now_us))
+            assert counted(pages) == rebuilt
+        book.close()
+
+    law()

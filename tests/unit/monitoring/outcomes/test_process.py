@@ -125,6 +125,7 @@ def test_the_files_say_what_the_ledger_says_and_follow_it(
         day = process.until(figures)
         assert day["models"][0]["figures"]["observed"] == 1
         assert day["models"][0]["coverage"] == 1.0
+        assert json.loads((tmp_path / "performance.json").read_text())["charts"] == []
         assert day["cards"] == [
             {"branch_point": "icu-review", "accepted": 1, "overridden": 0, "override_ratio": 0.0}
         ]
