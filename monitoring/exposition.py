@@ -1,4 +1,4 @@
-"""The text that Prometheus scrapes (format 0.0.4), straight from labels and numbers.
+"""The text that Prometheus scrapes (format 0.0.4), of the families in `series.py`.
 
 References
 ----------
@@ -8,44 +8,25 @@ https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import inf, isnan
 
+from monitoring.series import BY_NAME
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
+Row = tuple[str, float]
+"""Labels as `labelled` makes them, and a value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Series of one name.
+def head_of(name: str) -> str:
+    """The lines above the samples of a family.
 
-    Parameters
-    ----------
-    name : str
-        A counter's ends in `_total`.
-    kind : {"counter", "gauge", "histogram"}
-    help : str
-        One sentence.
-
-    Raises
-    ------
-    ValueError
-        When name and kind do not fit.
+    Examples
+    --------
+    >>> head_of("risk_ledger_up").splitlines()[1]
+    '# TYPE risk_ledger_up gauge'
     """
-
-    name: str
-    kind: str
-    help: str
-
-    def __post_init__(self) -> None:
-        if self.kind not in (COUNTER, GAUGE, HISTOGRAM):
-            raise ValueError(f"`{self.name}` is no {self.kind}")
-        if (self.kind == COUNTER) != self.name.endswith("_total"):
-            raise ValueError(f"`{self.name}`: counters end in _total, and nothing else does")
-
-
-Row = tuple[str, float] | tuple[str, float, str]
-"""Labels as `labelled` makes them, a value, and what follows the name: a histogram's `_bucket`."""
+    family = BY_NAME[name]
+    return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n"
 
 
 def labelled(labels: Mapping[str, str]) -> str:
@@ -59,32 +40,24 @@ def labelled(labels: Mapping[str, str]) -> str:
     return ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
 
 
-def rendered(families: Iterable[tuple[Family, Iterable[Row]]]) -> bytes:
-    """The text of some families, each named once, in UTF-8.
+def braced(labels: str) -> str:
+    """Labels behind a name: none, or in braces."""
+    return f"{{{labels}}}" if labels else ""
+
+
+def text_of(name: str, rows: Iterable[Row]) -> str:
+    """A family with its series.
 
     Examples
     --------
-    >>> up = Family("risk_ledger_up", "gauge", "1 while the ledger can record.")
-    >>> print(rendered([(up, [("", 1), ('ledger="a"', 0.5)])]).decode(), end="")
-    # HELP risk_ledger_up 1 while the ledger can record.
-    # TYPE risk_ledger_up gauge
-    risk_ledger_up 1
-    risk_ledger_up{ledger="a"} 0.5
+    >>> text_of("risk_workers", [("", 1)]).splitlines()[-1]
+    'risk_workers 1.0'
     """
-    lines: list[str] = []
-    for family, rows in families:
-        told = family.help.replace("\\", "\\\\").replace("\n", "\\n")
-        lines.append(f"# HELP {family.name} {told}\n# TYPE {family.name} {family.kind}\n")
-        for labels, value, *suffix in rows:
-            name = family.name + suffix[0] if suffix else family.name
-            braces = f"{{{labels}}}" if labels else ""
-            lines.append(f"{name}{braces} {_number(value)}\n")
-    return "".join(lines).encode()
+    lines = [f"{name}{braced(labels)} {_number(value)}\n" for labels, value in rows]
+    return head_of(name) + "".join(lines)
 
 
 def _number(value: float) -> str:
-    if isinstance(value, int):
-        return str(int(value))
     if isnan(value):
         return "NaN"
     if value in (inf, -inf):

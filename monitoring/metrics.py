@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from models.vocabulary import Vocabulary
 from monitoring.counting.board import Board
 from monitoring.counting.declared import Declared
-from monitoring.counting.frame import label_text, text_of
 from monitoring.counting.models_counted import ModelsCounted
 from monitoring.counting.panel_counter import PanelCounter, Tally
 from monitoring.counting.profile import ModelProfile
+from monitoring.exposition import labelled, text_of
 from monitoring.ledger.entries import KINDS
 from monitoring.shadow_series import shadow_text
 
@@ -38,7 +38,6 @@ COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.
 DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 ModelLabels = tuple[str, str, str, str]
 """Name, version, alias and digest of a served model."""
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 ASSESSMENT_S, COMMIT_S = "risk_assessment_duration_seconds", "risk_ledger_commit_duration_seconds"
 STATE_GAUGES: tuple[tuple[str, Callable[[list[float]], float]], ...] = (
@@ -200,7 +199,7 @@ class Metrics:
         named = ("model", "version", "alias", "digest")
         self._following = "".join(
             (
-                text_of(INFO, [(label_text(dict(zip(named, labels, strict=True))), count)
+                text_of(INFO, [(labelled(dict(zip(named, labels, strict=True))), count)
                                for labels, count in info.items()]),
                 text_of(WORKERS, [("", len(serving))]),
                 text_of(LAST_SUCCESS, [("", min(last_success))]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitoring.counting.frame import label_text, text_of
+from monitoring.exposition import labelled, text_of
 
 ASSESSMENTS = "risk_shadow_assessments_total"
 OF_ONE = {
@@ -40,21 +40,21 @@ def shadow_text(challengers: Sequence[Mapping[str, Any]]) -> str:
         text_of(
             ASSESSMENTS,
             [
-                (label_text({**labels, "status": status}), one[status])
+                (labelled({**labels, "status": status}), one[status])
                 for labels, one in both
                 for status in ("answered", "abstained")
             ],
         )
     ]
     for field, family in OF_ONE.items():
-        rows = [(label_text(labels), _number(one[field], field)) for labels, one in both]
+        rows = [(labelled(labels), _number(one[field], field)) for labels, one in both]
         pieces.append(text_of(family, rows))
     for figure, family in FIGURES.items():
         pieces.append(
             text_of(
                 family,
                 [
-                    (label_text({**labels, "alias": alias}), told[figure])
+                    (labelled({**labels, "alias": alias}), told[figure])
                     for labels, one in both
                     for alias, told in one["figures"].items()
                     if figure in told

@@ -17,7 +17,7 @@ from app.schemas.documents import LivenessDocument, ReadinessDocument
 from app.serving.figures.outcome_following import EXPOSITION
 from app.serving.worker_group import WorkerRow
 from models.gate_record import SERVE
-from monitoring.metrics import CONTENT_TYPE
+from monitoring.exposition import CONTENT_TYPE
 
 CHALLENGER_SHOWN = (
     "name", "version", "digest", "answered", "abstained", "begun", "lag_s", "set_aside",

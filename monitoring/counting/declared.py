@@ -10,7 +10,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.counting.frame import Frame, label_text
+from monitoring.counting.frame import Frame
+from monitoring.exposition import labelled
 
 Floats = NDArray[np.float64]
 Labels = tuple[str, ...]
@@ -63,7 +64,7 @@ class Declared:
         self._frame.add(
             name,
             [
-                ("", label_text(dict(zip(names, labels, strict=True))), place)
+                ("", labelled(dict(zip(names, labels, strict=True))), place)
                 for labels, place in places.items()
             ],
         )
@@ -85,12 +86,12 @@ class Declared:
             told = dict(zip(names, labels, strict=True))
             uppers = [*(repr(bound) for bound in bounds), "+Inf"]
             rows += [
-                ("_bucket", label_text({**told, "le": upper}), observed.first + i, True)
+                ("_bucket", labelled({**told, "le": upper}), observed.first + i, True)
                 for i, upper in enumerate(uppers)
             ]
             # What lies in the last bucket, summed up, is the count.
-            rows.append(("_count", label_text(told), observed.first + len(bounds), True))
-            rows.append(("_sum", label_text(told), observed.first + len(bounds) + 1, False))
+            rows.append(("_count", labelled(told), observed.first + len(bounds), True))
+            rows.append(("_sum", labelled(told), observed.first + len(bounds) + 1, False))
         self._frame.mixed(name, rows)
         self._histograms += found.values()
         return found

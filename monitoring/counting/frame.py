@@ -6,60 +6,17 @@ left to do is to turn numbers into digits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.series import BY_NAME
+from monitoring.exposition import braced, head_of
 
 Floats = NDArray[np.float64]
 
 LINES_AT_A_TIME = 2000
 """Between two pieces somebody else may have the processor: about a millisecond each."""
-
-
-def head_of(name: str) -> str:
-    """The lines above the samples of a family of the table.
-
-    Examples
-    --------
-    >>> head_of("risk_ledger_up").splitlines()[1]
-    '# TYPE risk_ledger_up gauge'
-    """
-    family = BY_NAME[name]
-    return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n"
-
-
-def label_text(labels: Mapping[str, str]) -> str:
-    r"""Labels as they stand behind a name.
-
-    Examples
-    --------
-    >>> label_text({"unit": 'ward "3"', "outcome": "sepsis"})
-    '{unit="ward \\"3\\"",outcome="sepsis"}'
-    >>> label_text({})
-    ''
-    """
-    if not labels:
-        return ""
-    told = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
-    return "{" + told + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def text_of(name: str, rows: Sequence[tuple[str, float]]) -> str:
-    """A family of few series; `rows` are the labels' text and the number.
-
-    Examples
-    --------
-    >>> text_of("risk_workers", [("", 1)]).splitlines()[-1]
-    'risk_workers 1.0'
-    """
-    return head_of(name) + "".join(f"{name}{labels} {float(value)!r}\n" for labels, value in rows)
 
 
 class Frame:
@@ -68,7 +25,7 @@ class Frame:
     Examples
     --------
     >>> frame = Frame()
-    >>> frame.add("risk_workers", [("", '{bin="a"}', 1)])
+    >>> frame.add("risk_workers", [("", 'bin="a"', 1)])
     >>> b"".join(frame.filled(np.array([2.0, 3.0]))).decode().splitlines()[2:]
     ['risk_workers{bin="a"} 3.0']
     """
@@ -93,7 +50,8 @@ class Frame:
             some = rows[start : start + LINES_AT_A_TIME]
             gap = "%d.0" if whole else "%r"
             lines = "".join(
-                f"{name}{suffix}{labels.replace('%', '%%')} {gap}\n" for suffix, labels, _ in some
+                f"{name}{suffix}{braced(labels).replace('%', '%%')} {gap}\n"
+                for suffix, labels, _ in some
             )
             places = np.array([place for _, _, place in some], dtype=np.intp)
             self._pieces.append((head.replace("%", "%%") + lines, places))
@@ -102,7 +60,7 @@ class Frame:
     def mixed(self, name: str, rows: Sequence[tuple[str, str, int, bool]]) -> None:
         """A family with whole numbers and others (a histogram's sums), each line for itself."""
         lines = "".join(
-            f"{name}{suffix}{labels.replace('%', '%%')} {'%d.0' if whole else '%r'}\n"
+            f"{name}{suffix}{braced(labels).replace('%', '%%')} {'%d.0' if whole else '%r'}\n"
             for suffix, labels, _, whole in rows
         )
         places = np.array([place for _, _, place, _ in rows], dtype=np.intp)
@@ -111,7 +69,7 @@ class Frame:
     def constant(self, name: str, rows: Sequence[tuple[str, float]]) -> None:
         """A family whose numbers stay; `rows` are the labels' text and the number."""
         if rows:
-            lines = "".join(f"{name}{labels} {value!r}\n" for labels, value in rows)
+            lines = "".join(f"{name}{braced(labels)} {value!r}\n" for labels, value in rows)
             self._pieces.append((head_of(name) + lines, None))
 
     def filled(self, numbers: Floats) -> Iterator[bytes]:

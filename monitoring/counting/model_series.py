@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.counting.frame import Frame, label_text
+from monitoring.counting.frame import Frame
 from monitoring.counting.profile import BINARY, STATUSES, ModelProfile
+from monitoring.exposition import labelled
 from monitoring.stability import smoothed_shares
 
 Floats = NDArray[np.float64]
@@ -110,4 +111,4 @@ def _features(profile: ModelProfile) -> list[tuple[str, float]]:
 
 
 def _labels(profile: ModelProfile, **further: str) -> str:
-    return label_text({"model": profile.name, "version": profile.version, **further})
+    return labelled({"model": profile.name, "version": profile.version, **further})

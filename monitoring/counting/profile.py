@@ -242,14 +242,25 @@ def _counts(told: Sequence[Any]) -> tuple[int, ...]:
     return counts
 
 
+def bin_labels(edges: Sequence[float]) -> tuple[str, ...]:
+    """Labels of the bins between edges, which sort as they do; bin i holds edges[i-1] < x <= edges[i].
+
+    Examples
+    --------
+    >>> bin_labels([40.7, 49.4])
+    ('00: up to 40.7', '01: 40.7 to 49.4', '02: over 49.4')
+    """
+    if not edges:
+        return ("any value",)
+    shown = [f"{edge:g}" for edge in edges]
+    inner = [f"{low} to {high}" for low, high in pairwise(shown)]
+    texts = [f"up to {shown[0]}", *inner, f"over {shown[-1]}"]
+    return tuple(f"{i:02d}: {text}" for i, text in enumerate(texts))
+
+
 def _cut(told: Sequence[float]) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """Edges, and a label for each of the bins between them that sorts as they do."""
+    """Edges, and the labels of the bins between them."""
     edges = tuple(float(edge) for edge in told)
     if not np.isfinite(edges).all() or any(np.diff(edges) <= 0):
         raise ProfileInvalid("edges do not ascend")
-    if not edges:
-        return edges, ("any value",)
-    said = [f"{edge:.6g}" for edge in edges]
-    between = [f"{low} to {high}" for low, high in pairwise(said)]
-    texts = [f"up to {said[0]}", *between, f"over {said[-1]}"]
-    return edges, tuple(f"{i:02d}: {text}" for i, text in enumerate(texts))
+    return edges, bin_labels(edges)

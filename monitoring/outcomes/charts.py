@@ -86,7 +86,7 @@ class Limits:
                     mix, odds_ratio, design.patients, design.false_alarm_probability,
                     crc32("\n".join((*self._name, direction, str(risks.patients))).encode()),
                 )
-                for direction, odds_ratio in ((WORSE, design.worse), (BETTER, design.better))
+                for direction, odds_ratio in design.odds_ratios.items()
             }  # fmt: skip
         return self._limits
 
@@ -99,7 +99,7 @@ class UnitChart:
     """The charts of one unit; `points` are the newest patients, oldest first."""
 
     def __init__(self, design: Design) -> None:
-        self._odds_ratios = {WORSE: design.worse, BETTER: design.better}
+        self._odds_ratios = design.odds_ratios
         self.charts: dict[str, Chart] = {}
         self.signals = dict.fromkeys(DIRECTIONS, 0)
         self.vlad = 0.0
@@ -124,10 +124,11 @@ class UnitChart:
         signal = None
         for direction, odds_ratio in self._odds_ratios.items():
             before = self.charts.get(direction)
-            value = 0.0 if before is None else before.value
-            chart = Chart(odds_ratio, limits[direction], value)
-            self.charts[direction], signalled = chart.after(p, float(y))
-            if signalled:
+            # Also where the limit has been raised since, a chart that signalled starts again at 0.
+            value = 0.0 if before is None or before.is_signal else before.value
+            chart = Chart(odds_ratio, limits[direction], value).after(p, float(y))
+            self.charts[direction] = chart
+            if chart.is_signal:
                 self.signals[direction] += 1
                 signal = direction
         worse, better = (self.charts[direction].value for direction in DIRECTIONS)
@@ -155,7 +156,7 @@ class Charts:
             return
         unit = *place, count.unit
         if unit not in self._own:
-            self._own[unit] = Limits(unit, self._design.fewest, self._design)
+            self._own[unit] = Limits(unit, self._design.fewest_patients, self._design)
             self.units[unit] = UnitChart(self._design)
         own = self._own[unit].add(count.p)
         self.units[unit].add(count.counted_at_us, count.p, count.y, own or of_all)

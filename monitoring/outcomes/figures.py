@@ -7,23 +7,23 @@ and slope are of patients: those of whom a value stands after the window's corre
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.risk.calibration import calibration_slope_and_intercept
-from monitoring.observed_expected import observed_expected
+from monitoring.calibration_drift import auroc as auroc_of
+from monitoring.calibration_drift import slope_and_intercept
+from monitoring.observed_expected import observed_expected_ratio
 from monitoring.outcomes.bins import PROBABILITY_BINS
 from monitoring.outcomes.record import Entries
 from monitoring.reference import PREDICTION_EDGES
-from monitoring.shadow import figures as shadow_figures
 
 Floats = NDArray[np.float64]
 FEWEST_OF_A_CLASS = 10
 """Events, and non-events, before an AUROC or a slope is told; product proposal."""
 FEW = 5
 """Rows of fewer patients are marked: outside the hospital they must not be shown."""
-SMALLEST_P = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,8 @@ def figures(entries: Entries) -> Figures:
     curve = _curve(entries)
     ratio, lower, upper = None, None, None
     if expected > 0 and events >= 0:
-        ratio, lower, upper = observed_expected(events, expected)
+        interval = observed_expected_ratio(events, expected)
+        ratio, lower, upper = (interval[bound] for bound in ("value", "lower", "upper"))
     slope, auroc = slope_and_auroc(entries)
     return Figures(
         n=n,
@@ -130,15 +131,8 @@ def slope_and_auroc(entries: Entries) -> tuple[float | None, float | None]:
     events = int(y.sum())
     if min(events, len(y) - events) < FEWEST_OF_A_CLASS:
         return None, None
-    auroc = shadow_figures(y, p, None)["auroc"]
-    if auroc in (0.0, 1.0):
-        return None, auroc
-    inside = np.clip(p, SMALLEST_P, 1 - SMALLEST_P)
-    try:
-        fit = calibration_slope_and_intercept(y, np.log(inside) - np.log1p(-inside))
-    except (ValueError, np.linalg.LinAlgError):
-        return None, auroc
-    return fit.slope, auroc
+    slope = slope_and_intercept(y, p).slope
+    return (None if isnan(slope) else slope), auroc_of(y, p)
 
 
 def _standing(entries: Entries) -> tuple[Floats, Floats]:

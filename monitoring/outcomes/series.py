@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from monitoring.exposition import COUNTER, GAUGE, Family, Row, labelled, rendered
+from monitoring.exposition import Row, labelled, text_of
 from monitoring.outcomes.bins import PROBABILITY_BINS
 from monitoring.outcomes.births import Births
 from monitoring.outcomes.charts import DIRECTIONS
@@ -21,67 +21,26 @@ OBSERVED = {True: "true", False: "false"}
 WINDOWS_OF_GAUGES = {"7d": 7, "30d": 30, "365d": 365}
 
 
-def _counter(name: str, told: str) -> Family:
-    return Family(name, COUNTER, told)
-
-
-def _gauge(name: str, told: str) -> Family:
-    return Family(name, GAUGE, told)
-
-
-BACK = "Of them what a correction took back."
-OUTCOMES = _counter(
-    "risk_outcomes_total", "Predictions that matured and whose outcome was reported, by value."
-)
-OUTCOMES_WITHDRAWN = _counter("risk_outcomes_withdrawn_total", BACK)
-EXPECTED = _counter("risk_outcomes_expected_total", "Sum of their predicted probabilities.")
-EXPECTED_WITHDRAWN = _counter(
-    "risk_outcomes_expected_withdrawn_total", "Of it what a correction left without any outcome."
-)
-SQUARED_ERROR = _counter(
-    "risk_outcomes_squared_error_total", "Sum of (probability - outcome) squared."
-)
-SQUARED_ERROR_WITHDRAWN = _counter("risk_outcomes_squared_error_withdrawn_total", BACK)
-VARIANCE = _counter(
-    "risk_outcomes_expected_variance_total", "Sum of p(1-p) of the counted predictions."
-)
-VARIANCE_WITHDRAWN = _counter(
-    "risk_outcomes_expected_variance_withdrawn_total",
-    "Of it what a correction left without any outcome.",
-)
-MATURED = _counter(
-    "risk_outcomes_matured_total", "Predictions whose horizon has passed, reported or not."
-)
-WAITING = _gauge("risk_outcomes_waiting", "Predictions whose horizon has not passed yet.")
-DELAY = _counter(
-    "risk_outcome_delay_seconds_total",
-    "Time from the end of the horizon, or the observation if later, to the report.",
-)
-DELAY_REPORTS = _counter("risk_outcome_delay_reports_total", "Reports that stand in that time.")
-SLOPE = _gauge("risk_calibration_slope", "Calibration slope of what was counted in a window.")
-AUROC = _gauge("risk_auroc", "AUROC of what was counted in a window.")
-CUSUM = _gauge("risk_cusum", "Risk-adjusted CUSUM of a unit.")
-CUSUM_LIMIT = _gauge("risk_cusum_limit", "Where it signals.")
-CUSUM_SIGNALS = _counter("risk_cusum_signals_total", "How often it signalled.")
-VLAD = _gauge("risk_vlad", "Expected less observed events of a unit since the ledger began.")
-READ = _gauge(
-    "risk_outcomes_read_timestamp_seconds", "When the ledger was last read to its end, since 1970."
-)
-
-
-def _of_groups(kind: str) -> tuple[Family, Family, Family, Family]:
-    of = f"risk_{kind}_outcomes"
-    return (
-        _counter(f"{of}_total", f"Counted outcomes of a {kind}, by value."),
-        _counter(f"{of}_withdrawn_total", BACK),
-        _counter(f"{of}_expected_total", "Sum of their predicted probabilities."),
-        _counter(
-            f"{of}_expected_withdrawn_total", "Of it what a correction left without any outcome."
-        ),
+OUTCOMES, OUTCOMES_WITHDRAWN = "risk_outcomes_total", "risk_outcomes_withdrawn_total"
+EXPECTED = "risk_outcomes_expected_total"
+EXPECTED_WITHDRAWN = "risk_outcomes_expected_withdrawn_total"
+SQUARED_ERROR = "risk_outcomes_squared_error_total"
+SQUARED_ERROR_WITHDRAWN = "risk_outcomes_squared_error_withdrawn_total"
+VARIANCE = "risk_outcomes_expected_variance_total"
+VARIANCE_WITHDRAWN = "risk_outcomes_expected_variance_withdrawn_total"
+MATURED, WAITING = "risk_outcomes_matured_total", "risk_outcomes_waiting"
+DELAY, DELAY_REPORTS = "risk_outcome_delay_seconds_total", "risk_outcome_delay_reports_total"
+SLOPE, AUROC = "risk_calibration_slope", "risk_auroc"
+CUSUM, CUSUM_LIMIT = "risk_cusum", "risk_cusum_limit"
+CUSUM_SIGNALS, VLAD = "risk_cusum_signals_total", "risk_vlad"
+READ = "risk_outcomes_read_timestamp_seconds"
+GROUPS = {
+    kind: tuple(
+        f"risk_{kind}_outcomes_{what}total"
+        for what in ("", "withdrawn_", "expected_", "expected_withdrawn_")
     )
-
-
-GROUPS = {kind: _of_groups(kind) for kind in ("unit", "subgroup")}
+    for kind in ("unit", "subgroup")
+}
 
 Gauges = Mapping[Model, Mapping[str, tuple[float | None, float | None]]]
 """Slope and AUROC by model and window."""
@@ -131,7 +90,7 @@ class Series:
             for model, sums in models.items()
             for sums in (zero if ("model", *model) in unripe else sums,)
         ]
-        families: list[tuple[Family, Iterable[Row]]] = list(_of_models(by_model))
+        families: list[tuple[str, Iterable[Row]]] = list(_of_models(by_model))
         families.append(
             (
                 WAITING,
@@ -163,7 +122,7 @@ class Series:
         families += _of_charts(ledger, known, unripe)
         families += _of_gauges(ledger, gauges)
         families.append((READ, [(_labels(**ledger), read_s)]))
-        return rendered(families)
+        return "".join(text_of(name, rows) for name, rows in families).encode()
 
 
 @cache
@@ -176,7 +135,7 @@ def _and(labels: str, **more: str) -> str:
     return f"{labels},{labelled(more)}"
 
 
-def _of_models(models: Sequence[tuple[str, ByBin]]) -> Iterable[tuple[Family, Iterable[Row]]]:
+def _of_models(models: Sequence[tuple[str, ByBin]]) -> Iterable[tuple[str, Iterable[Row]]]:
     def by_bin(values: Callable[[ByBin], Sequence[float]], **more: str) -> Iterable[Row]:
         for labels, sums in models:
             for label, value in zip(PROBABILITY_BINS, values(sums), strict=True):
@@ -202,7 +161,7 @@ def _of_models(models: Sequence[tuple[str, ByBin]]) -> Iterable[tuple[Family, It
 
 def _of_tallies(
     kind: str, tallies: Sequence[tuple[str, Tally]]
-) -> Iterable[tuple[Family, Iterable[Row]]]:
+) -> Iterable[tuple[str, Iterable[Row]]]:
     counted, withdrawn, expected, expected_withdrawn = GROUPS[kind]
 
     def both(values: Callable[[Tally], Mapping[bool, int]]) -> list[Row]:
@@ -220,8 +179,8 @@ def _of_tallies(
 
 def _of_charts(
     ledger: Mapping[str, str], known: Followed, unripe: set[Any]
-) -> Iterable[tuple[Family, Iterable[Row]]]:
-    found: dict[Family, list[Row]] = {CUSUM: [], CUSUM_LIMIT: [], CUSUM_SIGNALS: [], VLAD: []}
+) -> Iterable[tuple[str, Iterable[Row]]]:
+    found: dict[str, list[Row]] = {CUSUM: [], CUSUM_LIMIT: [], CUSUM_SIGNALS: [], VLAD: []}
     for key, unit in known.charts.units.items():
         labels = _labels(**ledger, branch_point=key[0], outcome=key[1], unit=key[2])
         found[VLAD].append((labels, unit.vlad))
@@ -235,7 +194,7 @@ def _of_charts(
     return found.items()
 
 
-def _of_gauges(ledger: Mapping[str, str], gauges: Gauges) -> Iterable[tuple[Family, Iterable[Row]]]:
+def _of_gauges(ledger: Mapping[str, str], gauges: Gauges) -> Iterable[tuple[str, Iterable[Row]]]:
     for place, family in enumerate((SLOPE, AUROC)):
         yield (
             family,

@@ -59,7 +59,7 @@ def _models(window: Window, thresholds: Mapping[str, float]) -> Iterator[Recordi
     yield _counts(
         window,
         "risk:outcomes_expected",
-        of_ledgers("risk_outcomes_expected", "model, version, bin"),
+        standing("risk_outcomes_expected", "model, version, bin"),
     )
     yield Recording(f"risk:outcomes:{w}", f"sum by ({MODEL}) (risk:outcomes_observed:{w})")
     yield Recording(
@@ -88,7 +88,7 @@ def _models(window: Window, thresholds: Mapping[str, float]) -> Iterator[Recordi
     yield _counts(
         window,
         "risk:outcomes_variance",
-        of_ledgers("risk_outcomes_expected_variance", MODEL),
+        standing("risk_outcomes_expected_variance", MODEL),
         "Of the number of events, were the model calibrated; per outcome, the Brier score to expect.",
     )
 
@@ -135,7 +135,7 @@ def _groups(kind: str, window: Window, thresholds: Mapping[str, float]) -> Itera
         standing(f"risk_{kind}_outcomes", labels, '{observed="true"}'),
     )
     yield _counts(
-        window, f"risk:{kind}_expected", of_ledgers(f"risk_{kind}_outcomes_expected", labels)
+        window, f"risk:{kind}_expected", standing(f"risk_{kind}_outcomes_expected", labels)
     )
     yield Recording(
         f"risk:{kind}_observed_expected_ratio:{w}",

@@ -4,9 +4,8 @@ Only the hour is read from the scraped counters. A longer window is the sum of t
 whole clock hours, because reading every sample of 30 days anew costs a thousand times as much, and
 because the replicas that answer change with every deployment: within an hour the same instances are
 there from beginning to end, within a month they are not. The price: a long window ends at the last
-whole hour, and an hour in which Prometheus itself was away is not in it. Of a service that is younger
-than that, and of a bin that filled within it, the last hour knows more: both are counts of a part of
-the window, so the larger is taken.
+whole hour, and an hour in which Prometheus itself was away is not in it. Series that are younger than
+an hour are told by the hour alone: it holds all of them.
 """
 
 from __future__ import annotations
@@ -57,21 +56,18 @@ class Window:
         (Prometheus 2 counts both ends), hence a millisecond less.
 
         >>> print(Window("1d", 24, "2m").counted("risk:responses", "..."))
-        max without (part) (
-          label_replace(sum_over_time(risk:responses:1h[23h59m59s999ms:1h]), "part", "hours", "", "")
-          or
-          label_replace(risk:responses:1h, "part", "last", "", "")
-        )
+        sum_over_time(risk:responses:1h[23h59m59s999ms:1h]) unless (risk:responses:1h unless risk:responses:1h offset 1h)
+        or
+        risk:responses:1h
         """
         if self.name == TILE:
             return increase
         hours = f"sum_over_time({record}:{TILE}[{self.hours - 1}h59m59s999ms:{TILE}])"
+        last = f"{record}:{TILE}"
         return promql(f"""
-            max without (part) (
-              label_replace({hours}, "part", "hours", "", "")
-              or
-              label_replace({record}:{TILE}, "part", "last", "", "")
-            )
+            {hours} unless ({last} unless {last} offset {TILE})
+            or
+            {last}
         """)
 
 

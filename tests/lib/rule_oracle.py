@@ -42,24 +42,33 @@ PER_LEDGER: dict[str, tuple[str, str | None, tuple[str, ...], dict[str, str]]] =
     "risk:outcomes_observed": (
         "risk_outcomes_total", "risk_outcomes_withdrawn_total", (*MODEL, "bin", "observed"), {},
     ),
-    "risk:outcomes_expected": ("risk_outcomes_expected_total", None, (*MODEL, "bin"), {}),
+    "risk:outcomes_expected": (
+        "risk_outcomes_expected_total", "risk_outcomes_expected_withdrawn_total", (*MODEL, "bin"), {},
+    ),
     "risk:squared_error": (
         "risk_outcomes_squared_error_total", "risk_outcomes_squared_error_withdrawn_total", MODEL, {},
     ),
-    "risk:outcomes_variance": ("risk_outcomes_expected_variance_total", None, MODEL, {}),
+    "risk:outcomes_variance": (
+        "risk_outcomes_expected_variance_total", "risk_outcomes_expected_variance_withdrawn_total",
+        MODEL, {},
+    ),
     "risk:outcomes_matured": ("risk_outcomes_matured_total", None, MODEL, {}),
     "risk:outcome_delay_sum": ("risk_outcome_delay_seconds_total", None, PLACE, {}),
     "risk:outcome_delay_reports": ("risk_outcome_delay_reports_total", None, PLACE, {}),
     "risk:unit_observed": (
         "risk_unit_outcomes_total", "risk_unit_outcomes_withdrawn_total", (*PLACE, "unit"), EVENTS,
     ),
-    "risk:unit_expected": ("risk_unit_outcomes_expected_total", None, (*PLACE, "unit"), {}),
+    "risk:unit_expected": (
+        "risk_unit_outcomes_expected_total", "risk_unit_outcomes_expected_withdrawn_total",
+        (*PLACE, "unit"), {},
+    ),
     "risk:subgroup_observed": (
         "risk_subgroup_outcomes_total", "risk_subgroup_outcomes_withdrawn_total", (*PLACE, "subgroup"),
         EVENTS,
     ),
     "risk:subgroup_expected": (
-        "risk_subgroup_outcomes_expected_total", None, (*PLACE, "subgroup"), {},
+        "risk_subgroup_outcomes_expected_total", "risk_subgroup_outcomes_expected_withdrawn_total",
+        (*PLACE, "subgroup"), {},
     ),
 }  # fmt: skip
 """Shown alike by all replicas on a ledger: family, what was withdrawn, labels that stay, chosen."""

@@ -170,9 +170,13 @@ def _of_the_ledgers(chance: np.random.Generator) -> Iterator[Series]:
                 yield from some("risk_outcomes_total", both, mean * much)
                 yield from some("risk_outcomes_withdrawn_total", both, 0.2 * mean * much)
             yield from parts("risk_outcomes_expected_total", labels, 2.2 * position * much)
+            yield from parts(
+                "risk_outcomes_expected_withdrawn_total", labels, 0.1 * position * much
+            )
         yield from parts("risk_outcomes_squared_error_total", own, 2 * much)
         yield from parts("risk_outcomes_squared_error_withdrawn_total", own, 0.3 * much)
         yield from parts("risk_outcomes_expected_variance_total", own, 2 * much)
+        yield from parts("risk_outcomes_expected_variance_withdrawn_total", own, 0.1 * much)
         yield from some("risk_outcomes_matured_total", own, 14 * much)
     for point, mean in (("icu-review", 6), ("discharge", 0.05)):
         own = {"branch_point": point, "outcome": "death_30d"}
@@ -189,3 +193,6 @@ def _of_the_ledgers(chance: np.random.Generator) -> Iterator[Series]:
                     yield from some(f"risk_{kind}_outcomes_total", both, mean)
                     yield from some(f"risk_{kind}_outcomes_withdrawn_total", both, 0.1 * mean)
                 yield from parts(f"risk_{kind}_outcomes_expected_total", labels, 2 * mean)
+                yield from parts(
+                    f"risk_{kind}_outcomes_expected_withdrawn_total", labels, 0.1 * mean
+                )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import log
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_a_chart_begins_when_thirty_patients_are_known_and_leaves_nobody_out() -
     assert unit.vlad == pytest.approx(0.5 * 29 - 3)
     charts.add(count(counted_at_us=99, unit="ward-1", p=0.5, y=True))
     assert unit.patients == len(unit.points) == 30
-    worse = design.worse
+    worse = design.odds_ratio_worse
     values, s = [], 0.0
     for y in [True] * 3 + [False] * 26 + [True]:
         s = max(0.0, s + y * log(worse) - log(1 - 0.5 + worse * 0.5))
@@ -62,7 +63,7 @@ def test_limits_are_worked_out_again_when_the_patients_have_doubled(asked) -> No
     charts = Charts()
     for one in patients(240):
         charts.add(one)
-    assert load_design().fewest == 100
+    assert load_design().fewest_patients == 100
     assert asked == [n for n in (30, 60, 100, 120, 200, 240) for _ in range(2)]
 
 
@@ -100,7 +101,10 @@ def test_a_signal_is_counted_and_the_chart_begins_again() -> None:
     assert unit.signals["better"] == 0
     signalled = [point for point in unit.points if point.signal == "worse"]
     assert len(signalled) == unit.signals["worse"]
-    assert {point.worse for point in signalled} == {0.0}
+    limit_then = unit.charts["worse"].limit
+    assert all(point.worse > limit_then / 2 for point in signalled)
+    after = [b.worse for a, b in pairwise(unit.points) if a.signal == "worse"]
+    assert after == pytest.approx([log(4 / 3)] * len(after))  # one event at one in two, from 0
 
 
 def test_a_second_reading_draws_the_same_charts() -> None:
