@@ -9,6 +9,7 @@ from monitoring.ledger.reading import snapshot
 from monitoring.outcomes.charts import Charts
 from monitoring.outcomes.identity import Identity
 from monitoring.outcomes.joiner import SETTLED_AFTER_US, Joiner, Page
+from monitoring.outcomes.limits import Simulated
 from monitoring.outcomes.record import Record
 from monitoring.outcomes.totals import Totals
 
@@ -20,6 +21,13 @@ class AnotherLedger(Exception):
 class Followed:
     """What is known of a ledger's outcomes up to where it has been read.
 
+    Parameters
+    ----------
+    simulated : Simulated, optional
+        Limits of charts that are known from before.
+    settled_after_us : int
+        See `Joiner`.
+
     Attributes
     ----------
     label : str or None
@@ -28,9 +36,15 @@ class Followed:
         Whether it was ever read to its end: before that, nothing may be shown.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, settled_after_us: int = SETTLED_AFTER_US) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        simulated: Simulated | None = None,
+        *,
+        settled_after_us: int = SETTLED_AFTER_US,
+    ) -> None:
         self.joiner = Joiner(vocabulary, settled_after_us=settled_after_us)
-        self.totals, self.charts, self.record = Totals(), Charts(), Record()
+        self.totals, self.charts, self.record = Totals(), Charts(simulated), Record()
         self.label: str | None = None
         self.complete = False
         self._identity = Identity()

@@ -32,7 +32,7 @@ from monitoring.outcomes.names import Names
 from monitoring.outcomes.panels import Panelist, Panels, Said, Versions, said
 from monitoring.outcomes.subgroups import labels_of, load_subgroups
 
-MOST_ROWS = 5_000
+MOST_ROWS = 2_000
 SETTLED_AFTER_US = 30 * 1_000_000
 """How late a row can arrive: entries wait at most seconds for their commit, and the clocks of the
 workers and replicas are taken to be this close."""

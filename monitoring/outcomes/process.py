@@ -7,7 +7,8 @@ after every page that was read: `read` is when the ledger was last read to its e
 pipe closes, the process ends.
 
 The folder gets `outcomes.prom`, the exposition, and `performance.json`, figures of the last day, week,
-month and year, and the charts of every unit. Both are replaced as a whole. While the ledger is read from its first row on there is
+month and year, and the charts of every unit; `limits.json` spares the next start the simulations of this
+one and may be deleted. Each is replaced as a whole. While the ledger is read from its first row on there is
 no exposition: half of a counter would be taken for a counter that began again.
 """
 
@@ -35,11 +36,12 @@ from monitoring.ledger.reading import snapshot
 from monitoring.ledger.tables import HEAD
 from monitoring.outcomes.figures import slope_and_auroc
 from monitoring.outcomes.followed import AnotherLedger, Followed
+from monitoring.outcomes.limits import Simulated
 from monitoring.outcomes.maturing import Model
 from monitoring.outcomes.performance import performance
 from monitoring.outcomes.series import WINDOWS_OF_GAUGES, Gauges, Series
 
-EXPOSITION, PERFORMANCE = "outcomes.prom", "performance.json"
+EXPOSITION, PERFORMANCE, LIMITS = "outcomes.prom", "performance.json", "limits.json"
 WINDOWS = {"1d": 1, "7d": 7, "30d": 30, "365d": 365}
 PATIENCE_S = 30.0
 LOWEST_PRIORITY = 19
@@ -78,9 +80,7 @@ def _turn(writer: Writer, engine: Engine) -> int | None:
         engine.dispose()
         return None
     if not behind:
-        with suppress(
-            OSError
-        ):  # a full disk: what was written before stays, the next turn tries again
+        with suppress(OSError):  # a full disk: the last text stays, the next turn tries again
             writer.write()
     return behind
 
@@ -96,6 +96,7 @@ class Writer:
 
     def __init__(self, vocabulary: Vocabulary, folder: Path, born_at_zero_s: float) -> None:
         self._vocabulary, self._folder, self._born_at_zero_s = vocabulary, folder, born_at_zero_s
+        self._simulated = Simulated(folder / LIMITS)
         self._served: tuple[Model, ...] = ()
         self.read_s: float | None = None
         self._news = True
@@ -141,9 +142,11 @@ class Writer:
             self._known, self._served, self._gauges, self.read_s or 0.0, time.time()
         )
         _replace(self._folder / EXPOSITION, text)
+        if (limits := self._simulated.to_keep()) is not None:
+            _replace(self._folder / LIMITS, limits)
 
     def _begin(self) -> None:
-        self._known = Followed(self._vocabulary)
+        self._known = Followed(self._vocabulary, self._simulated)
         self._series = Series(self._born_at_zero_s)
         self._gauges: Gauges = {}
         self._news, self._stale_at, self._rested_at = True, 0.0, 0.0

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from array import array
 from math import log
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monitoring.cusum import limit, load_design
-from monitoring.outcomes import charts as charts_module
-from monitoring.outcomes.charts import FEWEST_OF_ALL, Charts
+from monitoring.cusum import Chart, limit, load_design
+from monitoring.outcomes import limits as limits_module
+from monitoring.outcomes.charts import FEWEST_OF_ALL, Charts, _under
+from monitoring.outcomes.limits import Simulated
 from tests.lib.counts import count
 
 UNIT = ("icu-review", "death_60d", "ward-1")
@@ -34,13 +36,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         asked.append(len(p))
         return limit(p, *given)
 
-    monkeypatch.setattr(charts_module, "limit", noted)
+    monkeypatch.setattr(limits_module, "limit", noted)
     return asked
 
 
 def test_a_chart_begins_when_thirty_patients_are_known_and_leaves_nobody_out() -> None:
     """Weights: log 1 - log(1 - p + R p) without the event, log R more with it."""
-    charts, design = Charts(), load_design()
+    charts = Charts()
     for one in patients(FEWEST_OF_ALL - 1, events=3):
         charts.add(one)
     unit = charts.units[UNIT]
@@ -48,7 +50,7 @@ def test_a_chart_begins_when_thirty_patients_are_known_and_leaves_nobody_out() -
     assert unit.vlad == pytest.approx(0.5 * 29 - 3)
     charts.add(count(counted_at_us=99, unit="ward-1", p=0.5, y=True))
     assert unit.patients == len(unit.points) == 30
-    worse = design.odds_ratio_worse
+    worse = load_design().odds_ratio_worse
     values, s = [], 0.0
     for y in [True] * 3 + [False] * 26 + [True]:
         s = max(0.0, s + y * log(worse) - log(1 - 0.5 + worse * 0.5))
@@ -101,10 +103,11 @@ def test_a_signal_is_counted_and_the_chart_begins_again() -> None:
     assert unit.signals["better"] == 0
     signalled = [point for point in unit.points if point.signal == "worse"]
     assert len(signalled) == unit.signals["worse"]
-    limit_then = unit.charts["worse"].limit
-    assert all(point.worse > limit_then / 2 for point in signalled)
-    after = [b.worse for a, b in pairwise(unit.points) if a.signal == "worse"]
-    assert after == pytest.approx([log(4 / 3)] * len(after))  # one event at one in two, from 0
+    limit_of_all = unit.charts["worse"].limit
+    assert all(point.worse > 0.9 * limit_of_all for point in signalled)
+    first = unit.points.index(signalled[0])
+    one_event = log(2) - log(1 - 0.5 + 2 * 0.5)
+    assert unit.points[first + 1].worse == pytest.approx(one_event)
 
 
 def test_a_second_reading_draws_the_same_charts() -> None:
@@ -117,3 +120,37 @@ def test_a_second_reading_draws_the_same_charts() -> None:
         for charts in both
     )
     assert first == second
+
+
+def test_a_new_limit_forgets_neither_a_signal_nor_what_led_up_to_it() -> None:
+    signalled = Chart(odds_ratio=2.0, limit=1.0, value=1.25, signals=1)
+    assert _under(signalled, 2.0) == Chart(2.0, 2.0, 0.0, signals=1)
+    rising = Chart(odds_ratio=2.0, limit=3.0, value=2.5)
+    assert _under(rising, 2.0) == Chart(2.0, 2.0, 2.0)
+    assert _under(rising, 2.0).after(0.5, 1.0).is_signal
+    assert _under(rising, 4.0) == Chart(2.0, 4.0, 2.5)
+
+
+def test_limits_are_simulated_once_and_come_from_the_file_afterwards(asked, tmp_path: Path) -> None:
+    path, read = tmp_path / "limits.json", []
+    for expected in (2, 0):
+        asked.clear()
+        simulated = Simulated(path)
+        charts = Charts(simulated)
+        for one in patients(30):
+            charts.add(one)
+        assert len(asked) == expected
+        read.append(charts.units[UNIT].charts)
+        if (kept := simulated.to_keep()) is not None:
+            path.write_bytes(kept)
+        assert simulated.to_keep() is None
+    assert read[0] == read[1]
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"a": "high"}', '{"a": null}'])
+def test_a_spoiled_file_of_limits_is_as_good_as_none(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "limits.json"
+    path.write_text(content)
+    fresh, spoiled = Simulated(), Simulated(path)
+    given = array("d", [0.5]), 2.0, load_design(), 7
+    assert spoiled.limit(*given) == fresh.limit(*given)
