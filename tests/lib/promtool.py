@@ -157,3 +157,12 @@ def check_rules(promtool: str, *files: Path) -> str:
 
 def inputs(series: Sequence[Series]) -> list[dict[str, str]]:
     return [one.as_input() for one in series]
+
+
+def evaluation_order(groups: Iterable[str]) -> list[str]:
+    """References, then hours, then what is made of hours; promtool evaluates all at the same moment."""
+    return sorted(groups, key=_turn)
+
+
+def _turn(group: str) -> int:
+    return 0 if group == "risk-references" else 1 if group.endswith("-1h") else 2

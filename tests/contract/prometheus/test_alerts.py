@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
+from app.cli import app as serving
+from app.settings import Settings
+from monitoring.cli import app as own
+from monitoring.dashboards import dashboards
 from monitoring.rules import RUNBOOKS, Alert, alerts
 from tests.lib.alert_cases import Case
 from tests.lib.drift_alert_cases import DRIFT_CASES
 from tests.lib.outcome_alert_cases import OUTCOME_CASES
 from tests.lib.promtool import check_rules, needed, run_tests
 from tests.lib.service_alert_cases import SERVICE_CASES
+from training.cli import app as training
 
 RULES = Path("monitoring/rules/alerts.yml").absolute()
 CASES: list[Case] = [*DRIFT_CASES, *OUTCOME_CASES, *SERVICE_CASES]
@@ -82,3 +88,23 @@ def test_every_alert_says_how_urgent_it_is_and_points_to_its_section():
             assert rule["labels"]["severity"] in ("critical", "warning", "info")
             assert rule["annotations"]["runbook_url"] == f"{RUNBOOKS}#{rule['alert'].lower()}"
             assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+
+
+def test_the_runbooks_name_commands_settings_and_panels_that_exist():
+    page = Path(RUNBOOKS).read_text(encoding="utf-8")
+    commands = {
+        f"{name} {command}"
+        for name, app in (("risk-train", training), ("risk-serve", serving), ("risk-monitor", own))
+        for command in typer.main.get_command(app).commands
+    }
+    told = set(re.findall(r"`(risk-(?:train|serve|monitor) [a-z-]+)", page))
+    assert told
+    assert told <= commands
+    settings = {f"RISK_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"\bRISK_[A-Z_]+", page)) <= settings
+    titles = {panel["title"] for one in dashboards() for panel in one["panels"]}
+    quoted = set(re.findall(r'"([^"]+)"', page))
+    assert quoted
+    assert {name for name in quoted if not any(title.startswith(name) for title in titles)} == set()
+    pages = {one["title"] for one in dashboards()}
+    assert set(re.findall(r"\*(Risk: \w+)\*", page)) <= pages

@@ -15,7 +15,7 @@ from monitoring.rules import Alert, Recording, alerts, recordings
 from monitoring.rules.windows import WINDOWS
 from monitoring.series import SERIES
 from tests.lib.every_series import HOURS, STEP_S, every_series
-from tests.lib.promtool import inputs, needed, run_tests
+from tests.lib.promtool import evaluation_order, inputs, needed, run_tests
 from tests.lib.service import run_command
 
 OURS = Path("monitoring/grafana")
@@ -59,7 +59,7 @@ def test_every_panel_shows_something_of_a_service_that_shows_all(uid: str, tmp_p
     run_tests(needed("promtool"), tmp_path, {
         "rule_files": [str(Path("monitoring/rules/recording.yml").absolute())],
         "evaluation_interval": "1h",
-        "group_eval_order": sorted((group.name for group in recordings()), key=_turn),
+        "group_eval_order": evaluation_order(group.name for group in recordings()),
         "tests": [{
             "interval": f"{STEP_S}s",
             "input_series": inputs(list(every_series())),
@@ -74,10 +74,6 @@ def test_every_panel_shows_something_of_a_service_that_shows_all(uid: str, tmp_p
 
 def _of(panel: dict[str, Any]) -> list[str]:
     return [target["expr"] for target in panel["targets"]]
-
-
-def _turn(group: str) -> int:
-    return 0 if group == "risk-references" else 1 if group.endswith("-1h") else 2
 
 
 @pytest.mark.parametrize("uid", PAGES)

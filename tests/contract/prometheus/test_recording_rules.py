@@ -13,6 +13,7 @@ from tests.lib.promtool import (
     Series,
     check_rules,
     counts_both_ends,
+    evaluation_order,
     holds,
     inputs,
     needed,
@@ -35,19 +36,15 @@ def promtool() -> str:
 
 
 def document(interval: str, scraped_every: str, series: list[Series], tests: list) -> dict:
-    """One test of promtool; references, then hours, then what is made of hours."""
+    """One test of promtool."""
     return {
         "rule_files": [str(RULES)],
         "evaluation_interval": interval,
-        "group_eval_order": sorted((group.name for group in GROUPS), key=_turn),
+        "group_eval_order": evaluation_order(group.name for group in GROUPS),
         "tests": [
             {"interval": scraped_every, "input_series": inputs(series), "promql_expr_test": tests}
         ],
     }
-
-
-def _turn(group: str) -> int:
-    return 0 if group == "risk-references" else 1 if group.endswith("-1h") else 2
 
 
 def windowed(values: dict[str, rule_oracle.Values], window: str) -> dict[str, rule_oracle.Values]:
