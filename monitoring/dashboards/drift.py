@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from monitoring.dashboards.pages import page
 from monitoring.dashboards.panels import (
     RATE,
     STABILITY,
@@ -13,7 +14,6 @@ from monitoring.dashboards.panels import (
     history,
     lines,
     number,
-    page,
 )
 from monitoring.dashboards.variables import datasource, label, window
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitoring.dashboards.panels import Query, bars, curve, gauges, history, lines, page, table
+from monitoring.dashboards.pages import page
+from monitoring.dashboards.panels import Query, bars, curve, gauges, history, lines, table
 from monitoring.dashboards.variables import datasource, label, window
 
 OF = 'model="$model", version=~"$version"'

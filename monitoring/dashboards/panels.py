@@ -1,4 +1,4 @@
-"""Panels and pages of Grafana as plain data.
+"""Panels of Grafana as plain data.
 
 Plain dictionaries rather than `grafana-foundation-sdk`: that package (4.8 MB, alpha) is generated for one
 Grafana version at a time and would have to be in the image only to write three files, of which we use seven kinds
@@ -7,16 +7,14 @@ of panel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 Panel = dict[str, Any]
 Steps = Sequence[tuple[float | None, str]]
 """From which value on which colour; the first from None."""
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-WIDTH = 24
-SCHEMA_VERSION = 39
 CELLS = 120
 RATE = "$__rate_interval"
 STABILITY: Steps = ((None, "green"), (0.1, "orange"), (0.25, "red"))
@@ -249,60 +247,4 @@ def _override(column: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "matcher": {"id": "byName", "options": column},
         "properties": [{"id": name, "value": value} for name, value in properties.items()],
-    }
-
-
-Row = tuple[str, int, Sequence[tuple[int, Panel]]]
-"""Title, height of its panels, and the panels with their widths, 24 in all."""
-
-
-def page(
-    uid: str, title: str, about: str, variables: Iterable[Mapping[str, Any]], rows: Sequence[Row],
-    *, since: Literal["now-6h", "now-7d", "now-30d"],
-) -> dict[str, Any]:  # fmt: skip
-    """A dashboard; what does not fit into 24 columns goes into the next line."""
-    placed: list[Panel] = []
-    y = 0
-    for heading, height, panels in rows:
-        placed.append({"type": "row", "title": heading, "collapsed": False, "panels": [],
-                       "gridPos": {"x": 0, "y": y, "w": WIDTH, "h": 1}})  # fmt: skip
-        x, y = 0, y + 1
-        for width, panel in panels:
-            if x + width > WIDTH:
-                x, y = 0, y + height
-            placed.append({**panel, "gridPos": {"x": x, "y": y, "w": width, "h": height}})
-            x += width
-        y += height
-    for number_, panel in enumerate(placed, 1):
-        panel["id"] = number_
-    return {
-        "uid": uid,
-        "title": title,
-        "description": about,
-        "tags": ["risk"],
-        "schemaVersion": SCHEMA_VERSION,
-        "editable": True,
-        "graphTooltip": 1,
-        "refresh": "1m",
-        "time": {"from": since, "to": "now"},
-        "timezone": "browser",
-        "links": [{"type": "dashboards", "title": "Risk", "tags": ["risk"], "asDropdown": False,
-                   "includeVars": True, "keepTime": True}],
-        "templating": {"list": [dict(one) for one in variables]},
-        "annotations": {"list": [_promotions()]},
-        "panels": placed,
-    }  # fmt: skip
-
-
-def _promotions() -> dict[str, Any]:
-    """A mark where a version began to be served."""
-    return {
-        "name": "New version",
-        "datasource": SOURCE,
-        "enable": True,
-        "iconColor": "purple",
-        "expr": "count by (model, version, alias) (risk_model_info) "
-        "unless count by (model, version, alias) (risk_model_info offset 5m)",
-        "titleFormat": "{{model}} {{version}}",
-        "textFormat": "{{alias}}",
     }

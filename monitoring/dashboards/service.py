@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from monitoring.dashboards.pages import page
 from monitoring.dashboards.panels import (
     GOOD_AT_ONE,
     GOOD_AT_ZERO,
@@ -13,7 +14,6 @@ from monitoring.dashboards.panels import (
     heat,
     lines,
     number,
-    page,
     table,
 )
 from monitoring.dashboards.variables import datasource, label, window

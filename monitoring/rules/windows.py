@@ -1,7 +1,7 @@
 """The windows of the recording rules, and how a long one is made of hours.
 
 Only the hour is read from the scraped counters. A longer window is the sum of the recorded hours at
-whole clock hours, because reading every sample of 30 days anew costs a thousand times as much, and
+whole clock hours, because reading every sample of 30 days anew costs hundreds of times as much, and
 because the replicas that answer change with every deployment: within an hour the same instances are
 there from beginning to end, within a month they are not. The price: a long window ends at the last
 whole hour, and an hour in which Prometheus itself was away is not in it. Series that are younger than

@@ -1,6 +1,6 @@
 """What the recording rules must give, in numpy, from the scraped series and the textbook's formulas.
 
-Nothing here is taken from the rules: names of what is counted, labels and minimums are written down anew.
+Names of what is counted, labels and minimums are written down anew, not taken from the rules.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from tests.lib.promtool import Series
+from tests.lib.textbook import half_distance, jensen_shannon, quantile, stability_index
 
 Key = tuple[tuple[str, str], ...]
 """Labels in alphabetical order."""
@@ -164,33 +165,6 @@ def _compared(
     return found
 
 
-def stability_index(p: np.ndarray, q: np.ndarray) -> float:
-    return float(np.sum((p - q) * np.log(p / q)))
-
-
-def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
-    m = (p + q) / 2
-    return float((np.sum(p * np.log(p / m)) + np.sum(q * np.log(q / m))) / 2)
-
-
-def half_distance(p: np.ndarray, q: np.ndarray) -> float:
-    return float(np.abs(p - q).sum() / 2)
-
-
-def quantile(rank_of: float, buckets: Mapping[str, float]) -> float:
-    """Linear within the bucket that holds the rank; the last finite bound beyond it."""
-    bounds = sorted(buckets, key=float)
-    cumulative = np.maximum.accumulate([buckets[bound] for bound in bounds])
-    rank = rank_of * cumulative[-1]
-    position = int(np.searchsorted(cumulative, rank))
-    if bounds[position] == "+Inf":
-        return float(bounds[position - 1])
-    lower = float(bounds[position - 1]) if position else 0.0
-    before = float(cumulative[position - 1]) if position else 0.0
-    within = (rank - before) / (cumulative[position] - before)
-    return lower + (float(bounds[position]) - lower) * float(within)
-
-
 def references(series: Sequence[Series]) -> dict[str, Values]:
     """What the models were fitted on; every replica shows the same."""
 
@@ -227,7 +201,7 @@ def rules(counted: Mapping[str, Values], fitted: Mapping[str, Values]) -> dict[s
 
 
 def _drift(counted: Mapping[str, Values], fitted: Mapping[str, Values]) -> dict[str, Values]:
-    features, totals = counted["risk:feature_observations"], {}
+    features = counted["risk:feature_observations"]
     totals = _total(features, "bin")
     shares = smoothed_shares(features, "bin")
     fitted_shares = fitted["risk:feature_reference_share"]
