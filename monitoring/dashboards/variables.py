@@ -45,7 +45,7 @@ def label(name: str, title: str, series: str, *, many: bool) -> Variable:
         "definition": f"label_values({series}, {name})",
         "query": {"query": f"label_values({series}, {name})", "refId": name},
         "refresh": 2,  # with the time range: another month has other versions
-        "sort": 1,
+        "sort": 4 if name == "version" else 1,  # the newest version first, names as in a book
         "multi": many,
         "includeAll": many,
     }

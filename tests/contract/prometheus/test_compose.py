@@ -90,6 +90,7 @@ def test_a_secret_comes_from_the_environment_and_nothing_starts_without_it():
     assert set(re.findall(r"\$\{?([A-Z_]+)", text)) == needed_ones
     told = text.split("\nname:")[0]
     assert all(re.search(rf"^#   {name} ", told, re.MULTILINE) for name in needed_ones)
+    assert ".env" in Path(".gitignore").read_text(encoding="utf-8").split()
 
 
 def test_every_setting_of_the_service_exists():
