@@ -6,15 +6,20 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitoring.rules import (
     ALERTS_FILE,
     RECORDING_FILE,
+    Alert,
+    Group,
     ThresholdsInvalid,
     alerts,
     recordings,
     write_rules,
 )
+from monitoring.rules.rule import as_yaml
 from monitoring.rules.thresholds import THRESHOLDS_FILE, load_thresholds, number
 from tests.lib.service import run_command
 
@@ -47,6 +52,27 @@ def test_yaml_reads_back_every_rule_as_it_was_meant(tmp_path: Path):
         for group, meant in zip(read, groups, strict=True):
             expressions = [rule["expr"].strip() for rule in group["rules"]]
             assert expressions == [rule.expr for rule in meant.rules]
+
+
+@given(
+    summary=st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Cn", "Zl", "Zp"))),
+    expr=st.sampled_from(["up == 0", "a\n/\nb > 1", 'x{bin="00: up to 1"} > 0', "y # why"]),
+)
+def test_what_an_alert_says_survives_the_file(summary: str, expr: str):
+    """Braces, quotes, colons and hashes mean something to YAML."""
+    alert = Alert("RiskX", expr, "5m", "info", summary, f"{{{{ $value }}}} {summary}")
+    text = as_yaml([Group("g", "1m", "About: this.", [alert])], "Heading.", "page.md")
+    ((group,),) = (yaml.safe_load(text)["groups"],)
+    (rule,) = group["rules"]
+    assert rule["expr"].strip() == expr
+    assert rule["annotations"]["summary"] == summary
+    assert rule["annotations"]["description"] == f"{{{{ $value }}}} {summary}"
+    assert rule["annotations"]["runbook_url"] == "page.md#riskx"
+
+
+@given(st.floats(0, 1e9, exclude_max=True))
+def test_a_threshold_is_written_to_twelve_digits(value: float):
+    assert float(number(value)) == pytest.approx(value, rel=1e-11)
 
 
 def test_a_site_moves_a_threshold_and_the_address_of_its_runbooks(tmp_path: Path, site: Path):
