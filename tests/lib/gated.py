@@ -78,9 +78,9 @@ def evaluated(found: Fitted, rows: Cohort) -> dict[str, Any]:
 
 def version_files(found: Fitted, note: str = "", **changed: Any) -> dict[str, bytes]:
     """A whole bundle; `note` gives another digest to the same model."""
-    score, _ = found.model.explain(found.X)
+    score, contributions = found.model.explain(found.X)
     features = [vocabulary().features[name] for name in FEATURES]
-    profile = reference_profile(found.X, features, probability(score), "binary")
+    profile = reference_profile(found.X, features, probability(score), "binary", contributions)
     card = {"title": "A small model for tests", "note": note, "cohort": {"title": "synthetic rows"}}
     content = {
         "reference_json": profile,

@@ -1,0 +1,321 @@
+"""What a real Prometheus works out of two replicas of two workers is what the ledger says.
+
+Through a worker that is killed, a gap in the scrapes, a promotion and a replica that starts again. The
+other side is numpy, from the ledger alone; the counters have no part in it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import orjson
+import psutil
+import pytest
+from scipy.special import expit
+
+from app.serving.slot import load_served_model
+from models.bundle import read_bundle
+from models.registry import CHAMPION, Registry
+from models.vocabulary import Vocabulary
+from monitoring.counting.profile import ModelProfile
+from monitoring.drift import ModelDrift, model_drift
+from monitoring.outcomes import Performance, read_performance
+from monitoring.recounted import recount
+from tests.lib.gated import flattened, good, registered, version_files
+from tests.lib.ledger import reading
+from tests.lib.postgres import Postgres, needed_postgres
+from tests.lib.prometheus import Prometheus, running_prometheus
+from tests.lib.risk_models import BRANCH_POINT, FEATURES, synthetic_rows
+from tests.lib.service import Service, free_port, running_service
+
+NAME, OUTCOME = "icu-review.death_180d", "death_180d"
+ASK = f"/v1/branch-points/{BRANCH_POINT}/assessments"
+LONG_AGO, KNOWN_AT = "2025-06-01T08:00:00Z", "2026-01-15T08:00:00Z"
+UNITS = ("ward-1", "ward-2")
+WINDOWS = ("1h", "1d", "7d", "30d")
+WITHIN, OF_NOTHING = 0.01, 2e-4
+"""Part in a hundred; of a distance that is nearly none, chance between two scrapes is more than that."""
+Told = dict[frozenset[tuple[str, str]], float]
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    yield from needed_postgres()
+
+
+def until(holds: Callable[[], Any], patience_s: float = 90.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < deadline, "the condition did not come to hold"
+        time.sleep(0.1)
+
+
+@dataclass
+class Site:
+    """Two replicas on one ledger, and the Prometheus that watches both."""
+
+    prometheus: Prometheus
+    replicas: list[Service]
+    ledger: str
+    vocabulary: Vocabulary
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(2026))
+    clients: dict[str, httpx.Client] = field(default_factory=dict)
+    posted: int = 0
+    asked: int = 0
+
+    def ask(self, count: int, *, older: float = 0.0, no_albumin: bool = False) -> None:
+        """Patients of whom some have an implausible value, and what became of three in four of them."""
+        X, log_odds = synthetic_rows(self.rng, count)
+        X[:, FEATURES.index("age")] += older
+        if no_albumin:
+            X[:, FEATURES.index("albumin")] = np.nan
+        happened = self.rng.random(count) < expit(log_odds + 0.4)
+        for row, event in zip(X, happened, strict=True):
+            measurements = _measured(row)
+            if self.rng.random() < 0.05:
+                measurements["heart_rate"] = 900.0
+            unit = UNITS[int(self.rng.integers(2))]
+            answer = self.post(ASK, {"measurements": measurements, "index_time": LONG_AGO,
+                                     "unit": unit, "outcomes": [OUTCOME]})  # fmt: skip
+            self.asked += 1
+            if self.rng.random() < 0.75:
+                report = {"assessment_id": answer["assessment_id"], "outcome": OUTCOME,
+                          "value": bool(event), "observed_at": KNOWN_AT}  # fmt: skip
+                self.post("/v1/outcomes", report)
+                if self.rng.random() < 0.04:
+                    self.post("/v1/outcomes", {**report, "value": not event, "correction": True})
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """To the replicas in turn; where a killed worker broke the connection, once more."""
+        for _ in range(50):
+            self.posted += 1
+            service = self.replicas[self.posted % len(self.replicas)]
+            try:
+                reply = self.client(service).post(path, json=body)
+            except httpx.TransportError:
+                self.clients.pop(service.url).close()
+                continue
+            assert reply.is_success, reply.text
+            return dict(reply.json())
+        raise AssertionError("nobody answers")
+
+    def client(self, service: Service) -> httpx.Client:
+        """A connection for some requests; a new one may be another worker's."""
+        if self.posted % 20 < len(self.replicas) and (old := self.clients.pop(service.url, None)):
+            old.close()
+        if service.url not in self.clients:
+            self.clients[service.url] = httpx.Client(base_url=service.url, timeout=30)
+        return self.clients[service.url]
+
+    def close(self) -> None:
+        for client in self.clients.values():
+            client.close()
+
+    def number(self, expr: str) -> float | None:
+        """The one number that an expression gives now."""
+        found = self.prometheus.query(expr)
+        return float(found[0]["value"][1]) if len(found) == 1 else None
+
+    def rule(self, name: str) -> Told:
+        """What a recording rule gives now, by labels."""
+        return {
+            frozenset((k, v) for k, v in one["metric"].items() if k != "__name__"): float(
+                one["value"][1]
+            )
+            for one in self.prometheus.query(name)
+        }
+
+    def from_ledger(self, profiles: list[ModelProfile]) -> tuple[list[ModelDrift], Performance]:
+        """Everything that was recorded, worked out in numpy."""
+        engine, now_us = reading(self.ledger), time.time_ns() // 1000
+        try:
+            counted = recount(engine, profiles, self.vocabulary, 0, now_us)
+            told = read_performance(engine, self.vocabulary, 0, now_us, now_us)
+        finally:
+            engine.dispose()
+        return [model_drift(*one) for one in counted.models], told
+
+
+def _measured(row: np.ndarray) -> dict[str, Any]:
+    """An encoded row as a request holds it."""
+    sent: dict[str, Any] = {}
+    for item, value in zip(good().model.inputs, row, strict=True):
+        if np.isnan(value):
+            continue
+        if item.kind == "category":
+            sent[item.name] = item.categories[int(value)]
+        else:
+            sent[item.name] = bool(value) if item.kind == "flag" else float(f"{value:.3g}")
+    return sent
+
+
+def expected(drifts: list[ModelDrift], told: Performance) -> dict[str, Told]:
+    """What every rule about models should give."""
+    found: dict[str, Told] = {}
+
+    def put(rule: str, value: float | None, **labels: str) -> None:
+        if value is not None:
+            found.setdefault(rule, {})[frozenset(labels.items())] = value
+
+    for one in drifts:
+        who = {"model": one.name, "version": one.version}
+        put("prediction_psi", one.psi, **who)
+        put("explanation_drift", one.explanation, **who)
+        put("brier_score_expected", one.expected_brier, **who)
+        for feature in one.features:
+            of = {**who, "feature": feature.feature}
+            put("feature_psi", feature.psi, **of)
+            put("feature_js", feature.js, **of)
+            put("feature_missing_ratio", feature.missing, **of)
+            put("feature_implausible_ratio", feature.implausible, **of)
+            put("feature_unseen_ratio", feature.unseen, **of)
+    for model in told.models:
+        who, figures = {"model": model.model, "version": model.version}, model.figures
+        put("observed_expected_ratio", figures.ratio, **who)
+        put("brier_score", figures.brier, **who)
+        put("calibration_error", figures.calibration_error, **who)
+        put("outcomes", float(figures.n), **who)
+        put("outcome_coverage", model.coverage, **who)
+    for kind, groups in (("unit", told.units), ("subgroup", told.subgroups)):
+        for group in groups:
+            if group.figures.expected >= 5:
+                place = {"branch_point": group.branch_point, "outcome": group.outcome}
+                name = getattr(group, kind, None) or group.group
+                put(f"{kind}_observed_expected_ratio", group.figures.ratio, **place, **{kind: name})
+    for delay in told.delays:
+        put("outcome_delay_seconds", delay.mean_s,
+            branch_point=delay.branch_point, outcome=delay.outcome)  # fmt: skip
+    return found
+
+
+@contextmanager
+def replica(folder: Path, given: dict[str, str], port: int, run: int) -> Iterator[Service]:
+    with running_service(folder / "var", folder / f"log-{port}-{run}", given, port=port) as service:
+        yield service
+
+
+def apart(site: Site, wanted: dict[str, Told]) -> list[str]:
+    """Rules that are not what the ledger says, within one part in a hundred."""
+    found = []
+    for window in WINDOWS:
+        for rule, values in wanted.items():
+            name = f"risk:{rule}:{window}"
+            given = site.rule(name)
+            if given.keys() != values.keys():
+                found.append(f"{name}: {len(given)} series of {len(values)}")
+            for labels, value in values.items():
+                if given.get(labels, np.nan) != pytest.approx(value, rel=WITHIN, abs=OF_NOTHING):
+                    found.append(f"{name}{dict(labels)}: {given.get(labels)}, not {value}")
+    return found
+
+
+def test_every_rule_gives_what_the_ledger_holds(
+    postgres: Postgres, vocabulary: Vocabulary, tmp_path: Path
+):
+    registry = Registry.at(tmp_path / "var")
+    profiles = []
+    for version, fit in (("1", good()), ("2", flattened(good(), 0.8))):
+        at = tmp_path / f"bundle-{version}"
+        registered(registry, at, version_files(fit))
+        served = load_served_model(read_bundle(at), NAME, version, CHAMPION, vocabulary)
+        profiles.append(served.profile)
+    registry.set_alias(NAME, CHAMPION, "1")
+    given = {
+        "RISK_DATABASE_URL": postgres.new_database(),
+        "RISK_KEYS_FILE": str(tmp_path / "keys.toml"),
+        "RISK_WORKERS": "2",
+        "RISK_REGISTRY_POLL_S": "0.5",
+        "RISK_OUTCOMES_POLL_S": "0.5",
+        "RISK_BORN_AT_ZERO_S": "3",
+        "RISK_CARE_UNITS": orjson.dumps(UNITS).decode(),
+    }
+    ports = free_port(), free_port()
+    targets = [f"127.0.0.1:{port}" for port in ports]
+    with (
+        replica(tmp_path, given, ports[0], 1) as first,
+        running_prometheus(tmp_path, targets, every="500ms") as prometheus,
+    ):
+        with replica(tmp_path, given, ports[1], 1) as second:
+            site = Site(prometheus, [first, second], given["RISK_DATABASE_URL"], vocabulary)
+            begin_and_break(site, registry)
+            # A replica that is about to end is drained: what is not scraped goes with it.
+            site.replicas = [first]
+            until(lambda: site.number("sum(risk_assessments_total)") == site.asked)
+        until(lambda: site.number("sum(up)") == 1)
+        site.ask(60, older=8.0, no_albumin=True)
+        with replica(tmp_path, given, ports[1], 2) as again:
+            site.replicas = [first, again]
+            until(lambda: site.number("sum(up)") == 2)
+            site.ask(160, older=8.0, no_albumin=True)
+            hold_equal(site, profiles)
+            site.close()
+        assert all(rule["health"] == "ok" for rule in prometheus.rules())
+
+
+def hold_equal(site: Site, profiles: list[ModelProfile]) -> None:
+    """Wait until Prometheus has seen everything: then every rule is what the ledger says."""
+    drifts, told = site.from_ledger(profiles)
+    assert {one.version for one in drifts} == {"1", "2"}
+    wanted = expected(drifts, told)
+    assert len(wanted) == 16
+    seen: list[str] = []
+
+    def equal() -> bool:
+        seen[:] = apart(site, wanted)
+        return not seen
+
+    try:
+        until(equal, 60.0)
+    except AssertionError:
+        raise AssertionError("\n".join(seen[:40])) from None
+    drifted = {one.version: one for one in drifts}["2"]
+    albumin = {one.feature: one for one in drifted.features}["albumin"]
+    assert albumin.psi is not None
+    assert albumin.psi > 0.25  # what happened to it is far more than chance
+
+
+def begin_and_break(site: Site, registry: Registry) -> None:
+    """From the first scrape at 0 to the second version, with a kill and a gap between."""
+    until(lambda: site.number("count(count by (instance) (risk_model_assessments_total))") == 2)
+    until(lambda: site.number("count(count by (instance) (risk_outcomes_total))") == 2)
+    first, second = site.replicas
+    site.ask(150)
+    victim = next(
+        child
+        for child in psutil.Process(first.process.pid).children()
+        if "app.cli" in child.cmdline()
+    )
+    victim.kill()
+    site.ask(90)
+    frozen = [psutil.Process(second.process.pid)]
+    frozen += frozen[0].children(recursive=True)
+    for process in frozen:
+        process.suspend()
+    until(lambda: site.number("min(up)") == 0)
+    for process in frozen:
+        process.resume()
+    until(lambda: site.number("min(up)") == 1)
+    site.ask(60)
+    registry.set_alias(NAME, CHAMPION, "2")
+    until(
+        lambda: all(
+            worker["models"].get(NAME) == "2"
+            for one in site.replicas
+            for worker in httpx.get(f"{one.url}/readyz", timeout=30).json()["workers"]
+        )
+    )
+    until(
+        lambda: (
+            site.number('count(count by (instance) (risk_model_assessments_total{version="2"}))')
+            == 2
+        )
+    )
+    until(lambda: site.number('count(count by (instance) (risk_outcomes_total{version="2"}))') == 2)
+    site.ask(60, older=8.0, no_albumin=True)
