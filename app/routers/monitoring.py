@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/monitoring", tags=["monitoring"], route_class=gua
 HOUR_S = 3600.0
 WINDOWS_S = {"1h": HOUR_S, "1d": 24 * HOUR_S, "7d": 168 * HOUR_S, "30d": 720 * HOUR_S}
 Window = Literal["1h", "1d", "7d", "30d"]
-OutcomeWindow = Literal["1d", "7d", "30d", "365d"]
+OutcomeWindow = Literal["1h", "1d", "7d", "30d", "365d"]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemDocument} for status in (422, 503)
 }
@@ -65,10 +65,11 @@ async def get_performance(
     if found is None:
         raise Problem(503, NOT_YET, headers={"Retry-After": "5"})
     own = state.admission.identity.care_units(caller.tenant)
-    told = found["windows"][window]
+    told = {"window": window, "read": found["read"], **found["windows"][window]}
+    told["charts"] = found["charts"]
     for part in ("units", "charts"):
         told[part] = [row for row in told[part] if row["unit"] in own]
-    return as_json({"window": window, "read": found["read"], **told})
+    return as_json(told)
 
 
 def _read(path: Path) -> Any:

@@ -118,6 +118,9 @@ class Performance:
         document = asdict(self)
         document["since"] = _rfc3339(document.pop("since_us"))
         document["until"] = _rfc3339(document.pop("until_us"))
+        for part, name in (("units", "unit"), ("subgroups", "subgroup")):
+            for row in document[part]:
+                row[name] = row.pop("group")
         for told, chart in zip(document["charts"], self.charts, strict=True):
             told["points"] = [
                 {"at": _rfc3339(point.at_us), **dict(list(point._asdict().items())[1:])}

@@ -42,7 +42,8 @@ from monitoring.outcomes.performance import performance
 from monitoring.outcomes.series import WINDOWS_OF_GAUGES, Gauges, Series
 
 EXPOSITION, PERFORMANCE, LIMITS = "outcomes.prom", "performance.json", "limits.json"
-WINDOWS = {"1d": 1, "7d": 7, "30d": 30, "365d": 365}
+WINDOWS = {"1h": 1 / 24, "1d": 1, "7d": 7, "30d": 30, "365d": 365}
+"""In days."""
 PATIENCE_S = 30.0
 LOWEST_PRIORITY = 19
 FIGURES_EVERY_S = 60.0
@@ -164,7 +165,7 @@ class Writer:
                 gauges.setdefault(model, {})[window] = slope_and_auroc(entries)
         self._gauges = gauges
         windows = {
-            window: performance(known, now_us - days * DAY_US, now_us).as_document()
+            window: performance(known, now_us - int(days * DAY_US), now_us).as_document()
             for window, days in WINDOWS.items()
         }
         # The longest window holds the points of all: once is enough.

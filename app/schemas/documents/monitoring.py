@@ -168,7 +168,7 @@ class CardsDocument(Document):
 class PerformanceDocument(Document):
     """What became of predictions, by when it became known."""
 
-    window: Literal["1d", "7d", "30d", "365d"]
+    window: Literal["1h", "1d", "7d", "30d", "365d"]
     ledger: str
     since: str
     until: str
@@ -177,5 +177,7 @@ class PerformanceDocument(Document):
     units: list[UnitPerformanceDocument]
     subgroups: list[SubgroupPerformanceDocument]
     delays: list[DelayDocument]
-    charts: list[ChartDocument]
+    charts: list[ChartDocument] = Field(
+        description="Of the last year at most, whatever the window; counts since the ledger began."
+    )
     cards: list[CardsDocument]
