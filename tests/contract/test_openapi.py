@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from app.schemas.documents import (
     ReadinessDocument,
 )
 from app.schemas.documents.cds_hooks import DiscoveryDocument
+from app.schemas.documents.monitoring import DriftDocument, PerformanceDocument
 from app.settings import load_settings
 from monitoring.keyring import throwaway_keyring
 from tests.lib.properties import LAW
@@ -49,6 +51,8 @@ SHAPES = {
     "/v1/models": list[ModelDocument],
     "/v1/models/{name}": ModelDocument,
     "/v1/models/{name}/card": dict[str, Any],
+    "/v1/monitoring/drift": DriftDocument,
+    "/v1/monitoring/performance": PerformanceDocument,
     "/cds-services": DiscoveryDocument,
 }
 PAGES = {"/metrics": "text/plain"}
@@ -71,7 +75,7 @@ EPISODE = "case-7731"
 
 @pytest.fixture(scope="session")
 def recorded(service: Service) -> dict[str, str]:
-    """An assessment of the episode that the document's examples name."""
+    """An assessment of the episode that the document's examples name; outcomes have been read."""
     assessments = DOCUMENT["paths"]["/v1/branch-points/{branch_point}/assessments"]["post"]
     media = assessments["requestBody"]["content"]["application/json"]
     sent = {
@@ -83,6 +87,10 @@ def recorded(service: Service) -> dict[str, str]:
         answer: dict[str, str] = client.post(
             f"/v1/branch-points/{ICU}/assessments", json=sent
         ).json()
+        deadline = time.monotonic() + 60
+        while client.get("/v1/monitoring/performance").status_code == 503:
+            assert time.monotonic() < deadline, "the ledger is not read for outcomes"
+            time.sleep(0.1)
     return answer
 
 

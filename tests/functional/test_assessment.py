@@ -435,11 +435,11 @@ def test_a_question_leaves_nothing_behind_on_disk(
 
 
 def _contents(var: Path) -> dict[str, str]:
-    """Every file of the state folder but the cache of models, by its hash."""
+    """Every file of the state folder but cached models and what workers count, by its hash."""
     return {
         str(path.relative_to(var)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(var.rglob("*"))
-        if path.is_file() and "model-cache" not in path.parts
+        if path.is_file() and not {"model-cache", "workers"} & set(path.parts)
     }
 
 
