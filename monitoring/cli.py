@@ -7,8 +7,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,22 +14,29 @@ from typing import Annotated, Any
 import typer
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from sqlalchemy import Engine, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from monitoring.commands.dashboards import dashboards
+from monitoring.commands.opening import (
+    DEFAULT_VAR,
+    AsJson,
+    Database,
+    Var,
+    bar,
+    ledger_address,
+    opened,
+    opened_ledger,
+    tell,
+)
 from monitoring.commands.rules import rules
 from monitoring.keyring import FILE_NAME, KeysInvalid, load_keyring
 from monitoring.ledger import LedgerError, LedgerMisfit
 from monitoring.ledger import reading as ledger_reading
 from monitoring.ledger.backup import backup as write_backup
 from monitoring.ledger.backup import restore as read_backup
-from monitoring.ledger.engine import SQLITE, open_engine
 from monitoring.ledger.retention import ACCESS_LOG_MONTHS, ANSWER_MONTHS, Retention
 from monitoring.ledger.retention import retire as retire_months
-from monitoring.ledger.schema import NEWEST, revision
 from monitoring.ledger.schema import migrate as migrate_schema
 from monitoring.ledger.verify import Report
 from monitoring.ledger.verify import verify as verify_ledger
@@ -45,27 +50,10 @@ app = typer.Typer(
 )
 app.command()(rules)
 app.command()(dashboards)
-tell = Console(stderr=True)
 PATIENCE_S = 5.0
-DATABASE_PATIENCE_S = 60.0
-LEDGER_FILE = "ledger.db"
 DAMAGED = 3
 """The exit code of a verification that found something."""
 
-Database = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        envvar="RISK_DATABASE_URL",
-        show_envvar=True,
-        show_default=f"sqlite:///VAR/{LEDGER_FILE}",
-        help="The ledger: sqlite:///FILE or postgresql://….",
-    ),
-]
-Var = Annotated[
-    Path, typer.Option("--var", envvar="RISK_VAR_DIR", show_envvar=True, help="Folder for state.")
-]
-DEFAULT_VAR = Path("var")
 Keys = Annotated[
     Path | None,
     typer.Option(
@@ -76,7 +64,6 @@ Keys = Annotated[
         help="The keyring's file.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 class ServiceUnreachable(Exception):
@@ -134,8 +121,8 @@ def status(
 @app.command()
 def migrate(database: Database = None, var: Var = DEFAULT_VAR, as_json: AsJson = False) -> None:
     """Make the ledger's tables, or bring them to this version; back up before."""
-    address = _address(database, var, may_be_new=True)
-    with _opened(address, writes=True) as engine:
+    address = ledger_address(database, var, may_be_new=True)
+    with opened(address, writes=True) as engine:
         before, after = migrate_schema(engine)
     _print(
         {"before": before, "after": after},
@@ -162,7 +149,7 @@ def verify(
     """
     expected = [_head(text) for text in expect or ()]
     keyring = load_keyring(keys or var / FILE_NAME)
-    with _ledger(database, var) as engine, _bar("verifying") as progress:
+    with opened_ledger(database, var) as engine, bar("verifying") as progress:
         report = verify_ledger(engine, keyring, expected_heads=expected, progress=progress)
     if as_json:
         _print_json(_report(report))
@@ -175,7 +162,7 @@ def verify(
 @app.command()
 def head(database: Database = None, var: Var = DEFAULT_VAR, as_json: AsJson = False) -> None:
     """Print number and link of the newest row, SEQ:HEX, to note elsewhere."""
-    with _ledger(database, var) as engine, ledger_reading.snapshot(engine) as connection:
+    with opened_ledger(database, var) as engine, ledger_reading.snapshot(engine) as connection:
         found = ledger_reading.heads(connection)
     if len(found) != 1 or not isinstance(found[0]["chain"], bytes):
         raise LedgerMisfit("the ledger has not one head: run `risk-monitor verify`")
@@ -196,7 +183,7 @@ def backup(
     The access log is in it as ciphertext. The keys are not: back them up apart from this.
     """
     keyring = load_keyring(keys or var / FILE_NAME)
-    with _ledger(database, var) as engine, _bar("backing up") as progress:
+    with opened_ledger(database, var) as engine, bar("backing up") as progress:
         made = write_backup(engine, keyring, file, now=datetime.now(UTC), progress=progress)
     seq, chain = made.head
     _print(
@@ -218,8 +205,8 @@ def restore(
     keyring = load_keyring(keys or var / FILE_NAME)
     if not file.is_file():
         raise LedgerMisfit(f"{file} is not there")
-    address = _address(database, var, may_be_new=True)
-    with _opened(address, writes=True) as engine, _bar("verifying") as progress:
+    address = ledger_address(database, var, may_be_new=True)
+    with opened(address, writes=True) as engine, bar("verifying") as progress:
         made = read_backup(engine, keyring, file, progress=progress)
     seq, chain = made.head
     _print(
@@ -250,9 +237,9 @@ def retire(
     """Remove months that are older than their retention; the ledger is verified first."""
     retention = Retention(answers, accesses)
     keyring = load_keyring(keys or var / FILE_NAME)
-    with _ledger(database, var), _bar("verifying") as progress:
+    with opened_ledger(database, var), bar("verifying") as progress:
         done = retire_months(
-            _address(database, var),
+            ledger_address(database, var),
             keyring,
             retention,
             time.time_ns() // 1000,
@@ -266,57 +253,6 @@ def retire(
         for name, count in sorted(one.rows.items()):
             table.add_row(f"{one.month // 100}-{one.month % 100:02}", name, str(count))
     Console().print(table if done else "nothing is older than its retention")
-
-
-def _address(database: str | None, var: Path, *, may_be_new: bool = False) -> str:
-    """Where the ledger is; opening a SQLite file that is not there would make one."""
-    address = database or f"sqlite:///{var.resolve() / LEDGER_FILE}"
-    try:
-        parts = make_url(address)
-    except ArgumentError:
-        raise LedgerMisfit("--database is not a database address") from None
-    if parts.get_backend_name() == SQLITE and parts.database:
-        file = Path(parts.database)
-        if may_be_new:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        elif not file.is_file():
-            raise LedgerMisfit(f"no ledger at {file}")
-    return address
-
-
-@contextmanager
-def _opened(address: str, *, writes: bool) -> Iterator[Engine]:
-    engine = open_engine(address, writes=writes, patience_s=DATABASE_PATIENCE_S)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _ledger(database: str | None, var: Path) -> Iterator[Engine]:
-    """The ledger open for reading, if it is one of this version."""
-    with _opened(_address(database, var), writes=False) as engine:
-        found = revision(engine)
-        if found != NEWEST:
-            raise LedgerMisfit(
-                f"the database is at revision {found or 'none'}, expected {NEWEST}: "
-                "run `risk-monitor migrate`"
-            )
-        yield engine
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[ledger_reading.Progress]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=tell, transient=True) as bars:
-        task = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _head(text: str) -> tuple[int, str]:

@@ -16,7 +16,7 @@ from models.risk.panel import Panel
 from models.risk.risk_model import RiskModel
 from models.vocabulary import BranchPoint, Vocabulary
 from monitoring.counting.panel_counter import PanelCounter, Tally
-from monitoring.counting.profile import ModelProfile, ProfileInvalid, model_profile
+from monitoring.counting.profile import ModelProfile, ProfileInvalid, profile_of
 
 PANELS_KEPT = 256
 """Choices of outcomes at branch points: a client asks for the same few again and again."""
@@ -53,17 +53,7 @@ class ServedModel:
     gate: Standing = UNJUDGED
 
     def __post_init__(self) -> None:
-        inputs = self.model.inputs
-        profile = model_profile(
-            self.fitted_on,
-            self.model.features,
-            {item.name: item.categories for item in inputs if item.categories},
-            {item.name: item.unseen for item in inputs},
-            name=self.model.name,
-            version=self.version,
-            digest=self.digest,
-            kind=self.model.kind,
-        )
+        profile = profile_of(self.model, self.fitted_on, version=self.version, digest=self.digest)
         object.__setattr__(self, "profile", profile)
         reference = {
             "name": self.model.name,

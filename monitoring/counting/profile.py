@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.risk.risk_model import RiskModel
 from monitoring.reference import PREDICTION_EDGES
 
 Floats = NDArray[np.float64]
@@ -142,6 +143,29 @@ class ModelProfile:
             bins(*document["predictions"]),
             None if contributions is None else tuple(contributions),
         )  # fmt: skip
+
+
+def profile_of(
+    model: RiskModel, reference: Mapping[str, Any], *, version: str, digest: str
+) -> ModelProfile:
+    """The bins of a bundle's model, from the bundle's `reference.json`.
+
+    Raises
+    ------
+    ProfileInvalid
+        When the profile contradicts itself or the model.
+    """
+    inputs = model.inputs
+    return model_profile(
+        reference,
+        model.features,
+        {item.name: item.categories for item in inputs if item.categories},
+        {item.name: item.unseen for item in inputs},
+        name=model.name,
+        version=version,
+        digest=digest,
+        kind=model.kind,
+    )
 
 
 def model_profile(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection, Engine
 
 from models.vocabulary import Vocabulary
@@ -12,6 +14,8 @@ from monitoring.outcomes.joiner import SETTLED_AFTER_US, Joiner, Page
 from monitoring.outcomes.limits import Simulated
 from monitoring.outcomes.record import Record
 from monitoring.outcomes.totals import Totals
+
+Progress = Callable[[int], None]
 
 
 class AnotherLedger(Exception):
@@ -85,8 +89,15 @@ class Followed:
         self.complete = self.complete or page.read_to_the_end
 
 
-def follow(known: Followed, engine: Engine, now_us: int) -> None:
+def follow(
+    known: Followed, engine: Engine, now_us: int, progress: Progress = lambda _: None
+) -> None:
     """Read everything that there is to read.
+
+    Parameters
+    ----------
+    progress : callable
+        Told the number of the last row that was read.
 
     Raises
     ------
@@ -99,5 +110,6 @@ def follow(known: Followed, engine: Engine, now_us: int) -> None:
         with snapshot(engine) as connection:
             page = known.read(connection, now_us)
         known.take(page)
+        progress(known.joiner.place)
         if page.read_to_the_end:
             return

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from models.vocabulary import Vocabulary
 from monitoring.outcomes.charts import DIRECTIONS, Point, UnitChart
 from monitoring.outcomes.figures import Figures, figures
-from monitoring.outcomes.followed import Followed, follow
+from monitoring.outcomes.followed import Followed, Progress, follow
 from monitoring.outcomes.record import Entries
 
 ACCEPTED, OVERRIDDEN = "accepted", "overridden"
@@ -168,9 +168,20 @@ def performance(known: Followed, since_us: int, until_us: int) -> Performance:
 
 
 def read_performance(
-    engine: Engine, vocabulary: Vocabulary, since_us: int, until_us: int, now_us: int
+    engine: Engine,
+    vocabulary: Vocabulary,
+    since_us: int,
+    until_us: int,
+    now_us: int,
+    *,
+    progress: Progress = lambda _: None,
 ) -> Performance:
     """The same from a ledger that nobody follows: reads it from its first row on.
+
+    Parameters
+    ----------
+    progress : callable
+        Told the number of the last row that was read.
 
     Raises
     ------
@@ -180,7 +191,7 @@ def read_performance(
         When months are retired while it is read.
     """
     known = Followed(vocabulary)
-    follow(known, engine, now_us)
+    follow(known, engine, now_us, progress)
     return performance(known, since_us, until_us)
 
 
