@@ -65,11 +65,13 @@ async def get_performance(
     if found is None:
         raise Problem(503, NOT_YET, headers={"Retry-After": "5"})
     own = state.admission.identity.care_units(caller.tenant)
-    told = {"window": window, "read": found["read"], **found["windows"][window]}
-    told["charts"] = found["charts"]
-    for part in ("units", "charts"):
-        told[part] = [row for row in told[part] if row["unit"] in own]
-    return as_json(told)
+    told = found["windows"][window]
+    # The charts stand once in the file, with the points of the longest window.
+    for chart in found["charts"]:
+        chart["points"] = [point for point in chart["points"] if point["at"] > told["since"]]
+    for part, rows in (("units", told["units"]), ("charts", found["charts"])):
+        told[part] = [row for row in rows if row["unit"] in own]
+    return as_json({"window": window, "read": found["read"], **told})
 
 
 def _read(path: Path) -> Any:

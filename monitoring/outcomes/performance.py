@@ -114,13 +114,13 @@ class Performance:
     cards: tuple[Cards, ...]
 
     def as_document(self) -> dict[str, Any]:
-        """As JSON holds it: times in RFC 3339, a point of a chart as an object."""
+        """As JSON holds it: times in RFC 3339, a point of a chart as an object, groups by their kind."""
         document = asdict(self)
+        for part, kind in (("units", "unit"), ("subgroups", "subgroup")):
+            for row in document[part]:
+                row[kind] = row.pop("group")
         document["since"] = _rfc3339(document.pop("since_us"))
         document["until"] = _rfc3339(document.pop("until_us"))
-        for part, name in (("units", "unit"), ("subgroups", "subgroup")):
-            for row in document[part]:
-                row[name] = row.pop("group")
         for told, chart in zip(document["charts"], self.charts, strict=True):
             told["points"] = [
                 {"at": _rfc3339(point.at_us), **dict(list(point._asdict().items())[1:])}

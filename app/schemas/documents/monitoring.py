@@ -178,6 +178,6 @@ class PerformanceDocument(Document):
     subgroups: list[SubgroupPerformanceDocument]
     delays: list[DelayDocument]
     charts: list[ChartDocument] = Field(
-        description="Of the last year at most, whatever the window; counts since the ledger began."
+        description="Points of the window's patients; counts and signals since the ledger began."
     )
     cards: list[CardsDocument]

@@ -97,6 +97,8 @@ def test_the_document_is_json_and_marks_what_is_few(
     assert document["models"][0]["figures"]["few"] is True
     assert document["models"][0]["figures"]["auroc"] is None
     assert document["units"][0]["figures"]["n"] == 2
+    assert [row["unit"] for row in document["units"]] == ["ward-0", "ward-1"]
+    assert [row["subgroup"] for row in document["subgroups"]] == ["sex: female", "sex: male"]
     assert document["charts"][0]["points"] == []
 
 
