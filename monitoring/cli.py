@@ -29,6 +29,7 @@ from monitoring.commands.opening import (
     opened_ledger,
     tell,
 )
+from monitoring.commands.report import report
 from monitoring.commands.rules import rules
 from monitoring.keyring import FILE_NAME, KeysInvalid, load_keyring
 from monitoring.ledger import LedgerError, LedgerMisfit
@@ -50,6 +51,7 @@ app = typer.Typer(
 )
 app.command()(rules)
 app.command()(dashboards)
+app.command()(report)
 PATIENCE_S = 5.0
 DAMAGED = 3
 """The exit code of a verification that found something."""
