@@ -55,7 +55,7 @@ def report(
     content: Annotated[
         Path | None,
         typer.Option(
-            envvar="RISK_CONTENT_DIR", show_envvar=True, help="The site's own content folder."
+            envvar="RISK_CONTENT", show_envvar=True, help="The site's own content folder."
         ),
     ] = None,
     html: Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from monitoring.report.judged import (
     CLEARLY,
@@ -55,22 +55,20 @@ def of_predictions(model: Row) -> str:
     return f"Predictions are distributed {how.get(found, 'as')} when the model was fitted.{average}"
 
 
-def of_reasons(model: Row) -> str:
-    """Whether the same inputs drive the risk."""
+def of_reasons(model: Row, labels: Mapping[str, str] | None = None) -> str:
+    """Whether the same inputs drive the risk; `labels` say what they are called."""
     moved = model["explanation_drift"]
     if moved is None:
         return "Nothing can be said of the reasons: no answers, or the bundle does not hold them."
     now = max(model["features"], key=lambda one: one["mean_absolute_contribution"] or 0.0)
     then = max(model["features"], key=lambda one: one["mean_absolute_contribution_fitted"] or 0.0)
     much = "much" if moved > limits()["explanation_drift"] else "little"
-    first = (
-        f"{now['feature']} weighs most, as it did"
-        if now is then
-        else f"{now['feature']} weighs most; it was {then['feature']}"
-    )
+    called = labels or {}
+    first, before = (called.get(one["feature"], one["feature"]) for one in (now, then))
+    most = f"Most weight has {first}, as" if now is then else f"Most weight has {first}; {before}"
     return (
         f"What drives the risk has changed {much}: {share(moved)} of the explanation has moved to "
-        f"other inputs. {first} when the model was fitted."
+        f"other inputs. {most} when the model was fitted."
     )
 
 
