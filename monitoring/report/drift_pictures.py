@@ -12,6 +12,8 @@ from monitoring.report.plot import Pair, Picture, bars
 from monitoring.report.said import number, or_withheld, percent
 
 NUMBERED = re.compile(r"^\d\d: ")
+DECIMAL = re.compile(r"-?\d+\.\d+")
+LARGE = 1000
 MOST_REASONS = 12
 THEN_AND_NOW = "Outlined bars: when the model was fitted; filled bars: now."
 
@@ -26,7 +28,7 @@ def distribution(title: str, bins: Sequence[Row], counted: int | None) -> Pictur
     """
     pairs, rows = [], []
     for one in bins:
-        name, count = NUMBERED.sub("", one["bin"]), one["count"]
+        name, count = range_of(one["bin"]), one["count"]
         now = None if count is None or not counted else count / counted
         # Nobody was implausible or unseen in fitting: without anybody now there is nothing to see.
         if one["bin"] not in (IMPLAUSIBLE, UNSEEN) or count != 0:
@@ -42,12 +44,12 @@ def predictions(model: Row) -> Picture:
     """Shares of the bins of the predictions."""
     told = [one["count"] for one in model["predictions"] if one["count"] is not None]
     counted = model["answered"] if model["answered"] is not None else sum(told)
-    return distribution("Predictions, then and now", model["predictions"], counted)
+    return distribution("Predictions: then and now", model["predictions"], counted)
 
 
 def feature(model: Row, of: Row, label: str) -> Picture:
     """Shares of the bins of one input."""
-    return distribution(f"{label}, then and now", of["bins"], asked_of(model))
+    return distribution(f"{label}: then and now", of["bins"], asked_of(model))
 
 
 def reasons(model: Row, labels: dict[str, str]) -> Picture | None:
@@ -67,7 +69,7 @@ def reasons(model: Row, labels: dict[str, str]) -> Picture | None:
         for name, value in now.items()
     ]  # fmt: skip
     pairs.sort(key=lambda pair: -max(pair.then or 0.0, pair.now or 0.0))
-    title = "What drives the risk, then and now"
+    title = "What drives the risk: then and now"
     words = (
         "Each input's share of the explanation, as the mean size of what it adds to or takes from "
         f"the score. {THEN_AND_NOW}"
@@ -77,6 +79,24 @@ def reasons(model: Row, labels: dict[str, str]) -> Picture | None:
     ]  # fmt: skip
     headings = ("input", "when fitted", "now", "change, percentage points")
     return Picture(title, words, bars(title, words, pairs[:MOST_REASONS]), headings, tuple(rows))
+
+
+def range_of(label: str) -> str:
+    """A bin as people read it: without its place, and with as many digits as matter.
+
+    Examples
+    --------
+    >>> range_of("01: 21.7551 to 24.6958"), range_of("00: up to 1234.5"), range_of("surgery")
+    ('21.76 to 24.7', 'up to 1234', 'surgery')
+    """
+    if not NUMBERED.match(label):
+        return label
+    return DECIMAL.sub(_short, NUMBERED.sub("", label))
+
+
+def _short(found: re.Match[str]) -> str:
+    value = float(found[0])
+    return f"{value:.0f}" if abs(value) >= LARGE else f"{value:.4g}"
 
 
 def _points(pair: Pair) -> str:

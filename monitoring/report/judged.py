@@ -15,6 +15,7 @@ Standing = Literal["far above", "above", "inside", "below", "far below"]
 CLEARLY: Shift = "clearly"
 SOMEWHAT: Shift = "somewhat"
 NOT: Shift = "not"
+INSIDE: Standing = "inside"
 
 
 @cache
@@ -95,7 +96,7 @@ def standing(figures: Row) -> Standing | None:
         return "far above" if ratio > outer.upper else "above"
     if ratio < inner.lower:
         return "far below" if ratio < outer.lower else "below"
-    return "inside"
+    return INSIDE
 
 
 def signalled(chart: Row) -> Sequence[str]:

@@ -9,8 +9,8 @@ from math import sqrt
 from monitoring.cusum import load_design
 from monitoring.observed_expected import LEVEL, OUTER_LEVEL, funnel_limits
 from monitoring.report.disclosure import MARK
-from monitoring.report.drift_pictures import NUMBERED
-from monitoring.report.judged import Row, standing
+from monitoring.report.drift_pictures import range_of
+from monitoring.report.judged import INSIDE, Row, standing
 from monitoring.report.plot import Picture, Plot
 from monitoring.report.said import interval, number, or_withheld, percent, when
 
@@ -64,11 +64,11 @@ def calibration(figures: Row) -> Picture | None:
         n, mark = one["n"], "*" if one[MARK] and one["n"] is not None else ""
         mean = one["expected"] / n if n else None
         seen = one["observed"] / n if n else None
-        rows.append((NUMBERED.sub("", one["bin"]), or_withheld(n) + mark,
+        rows.append((range_of(one["bin"]), or_withheld(n) + mark,
                      or_withheld(one["observed"]), percent(mean), percent(seen)))  # fmt: skip
     title = "Predicted and observed risk"
     words = (
-        "Dots: patients with about the same prediction, with 95 % intervals; on the dashed line as "
+        "Dots: patients with about the same prediction, with 95 % intervals; on the dotted line as "
         "many had the event as predicted. Pale bars: how many patients."
     )
     headings = ("predicted", "patients", "events", "mean prediction", "observed share")
@@ -93,7 +93,7 @@ def funnel(units: Sequence[Row]) -> Picture | None:
     for one in units:
         own, where = one["figures"], standing(one["figures"])
         if where is not None:
-            outside = where != "inside"
+            outside = where != INSIDE
             kind = "dot alarm" if outside else "dot"
             plot.dot((own["expected"], own["ratio"]), kind, one["unit"] if outside else "")
         mark = "*" if one[MARK] and own["n"] is not None else ""
@@ -123,7 +123,7 @@ def vlad(chart: Row) -> Picture | None:
     course = [(i + 1, point["vlad"]) for i, point in enumerate(points)]
     ends = [0.0, *(y for _, y in course)]
     reach = _reach(min(ends), max(ends))
-    plot = Plot("Patients", "Events fewer", (1, len(points)), reach, width=WIDE, height=FLAT)
+    plot = Plot("Patients", "Expected - observed", (1, len(points)), reach, width=WIDE, height=FLAT)
     plot.line([(1, 0), (len(points), 0)], "same")
     plot.line(course, "line")
     title = f"{chart['unit']}: VLAD"

@@ -60,6 +60,7 @@ class _Page:
     def __init__(self, found: Mapping[str, Any], vocabulary: Vocabulary, *, outside: bool) -> None:
         self._found, self._drift, self._told = found, found["drift"], found["performance"]
         self._labels = {name: one.label_en for name, one in vocabulary.features.items()}
+        self._units = {name: one.unit for name, one in vocabulary.features.items()}
         self._outcomes = {name: one.label_en for name, one in vocabulary.outcomes.items()}
         self._points = {name: one.title_en for name, one in vocabulary.branch_points.items()}
         self._outside = outside
@@ -126,7 +127,7 @@ class _Page:
         )
         worst = by_drift(model)
         yield _pictures(
-            drift_pictures.feature(model, one, self._label(one)) for one in worst[:MOST_PICTURES]
+            drift_pictures.feature(model, one, self._measured(one)) for one in worst[:MOST_PICTURES]
         )
         yield _folded(
             "All inputs",
@@ -146,7 +147,12 @@ class _Page:
         yield _pictures([drift_pictures.reasons(model, self._labels)])
 
     def _label(self, feature: Row) -> str:
-        return self._labels.get(feature["feature"], feature["feature"])
+        name = str(feature["feature"])
+        return self._labels.get(name, name)
+
+    def _measured(self, feature: Row) -> str:
+        unit = self._units.get(str(feature["feature"]))
+        return self._label(feature) + (f", {unit}" if unit else "")
 
     def _outcome(self, row: Row) -> Iterator[str]:
         own, star = row["figures"], "*" if row[MARK] and not self._outside else ""
@@ -206,7 +212,7 @@ class _Page:
             )
         if subgroups:
             yield "<h3>Groups of patients</h3>"
-            yield _paragraph(sentences.of_units(subgroups, "group", "subgroup"), "said")
+            yield _paragraph(sentences.of_units(subgroups, "subgroup"), "said")
             yield _table(
                 "Groups", ("group", "patients", "events", "expected", "ratio (95 % interval)"),
                 (self._group(one) for one in subgroups),

@@ -111,6 +111,7 @@ class Plot:
         self._labels, self._x, self._y = (across, up), x, y
         self._width, self._height = width, height
         self._drawn: list[str] = []
+        self._marks: list[str] = []
 
     def at(self, point: Point) -> Point:
         """Where a point lies, in pixels from the left and from the top."""
@@ -126,17 +127,17 @@ class Plot:
     def dot(self, point: Point, kind: str = "dot", name: str = "") -> None:
         """A dot; its name stands beside it."""
         x, y = self.at(point)
-        self._drawn.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
+        self._marks.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
         if name:
             to_left = x > LEFT + 0.75 * self._width
             place = (x - 7, "end") if to_left else (x + 7, "start")
-            self._drawn.append(text(place[0], y - 5, shortened(name), place[1], "small"))
+            self._marks.append(text(place[0], y - 5, shortened(name), place[1], "small"))
 
     def cross(self, point: Point) -> None:
         """A mark for a signal, of another form than a dot."""
         x, y = self.at(point)
         path = f"M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10"
-        self._drawn.append(f'<path class="signal" d="{path}"/>')
+        self._marks.append(f'<path class="signal" d="{path}"/>')
 
     def bar(self, x: float, share_of_height: float) -> None:
         """A pale bar from the bottom, behind what is drawn later."""
@@ -149,12 +150,12 @@ class Plot:
         )
 
     def drawn(self, title: str, words: str) -> str:
-        """The picture; what lies outside of the axes is cut off."""
+        """The picture; lines are cut off at the axes, dots and crosses are not."""
         room = f'x="{LEFT}" y="{TOP}" width="{self._width}" height="{self._height}"'
         view = f'viewBox="{LEFT} {TOP} {self._width} {self._height}"'
         inner = [f"<svg {room} {view}>", *self._drawn, "</svg>"]
         size = LEFT + self._width + RIGHT, TOP + self._height + BOTTOM
-        return drawing(title, words, *size, [*self._axes(), *inner])
+        return drawing(title, words, *size, [*self._axes(), *inner, *self._marks])
 
     def _axes(self) -> Iterator[str]:
         right, bottom = LEFT + self._width, TOP + self._height

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from monitoring.report.judged import (
     CLEARLY,
+    INSIDE,
     SOMEWHAT,
     Row,
+    Standing,
     feature_shift,
     limits,
     prediction_shift,
@@ -18,6 +20,12 @@ from monitoring.report.judged import (
 MOST_NAMED = 6
 SLOPE_ROOM = 0.2
 """A slope this far from 1 is called one; product proposal."""
+WAYS: Mapping[Standing, str] = {
+    "far above": "more events than predicted, beyond the 99.8 % limits",
+    "above": "more events than predicted, beyond the 95 % limits",
+    "below": "fewer events than predicted, beyond the 95 % limits",
+    "far below": "fewer events than predicted, beyond the 99.8 % limits",
+}
 NOT_TOLD = "Too few patients, or withheld: nothing is said here."
 
 
@@ -52,7 +60,7 @@ def of_predictions(model: Row) -> str:
         if mean is not None and model["brier_score_expected"] is not None
         else ""
     )
-    return f"Predictions are distributed {how.get(found, 'as')} when the model was fitted.{average}"
+    return f"Predictions are distributed {how.get(found, 'about as')} when the model was fitted.{average}"
 
 
 def of_reasons(model: Row, labels: Mapping[str, str] | None = None) -> str:
@@ -65,10 +73,10 @@ def of_reasons(model: Row, labels: Mapping[str, str] | None = None) -> str:
     much = "much" if moved > limits()["explanation_drift"] else "little"
     called = labels or {}
     first, before = (called.get(one["feature"], one["feature"]) for one in (now, then))
-    most = f"Most weight has {first}, as" if now is then else f"Most weight has {first}; {before}"
+    rest = "as it did when" if now is then else f"{before} did when"
     return (
         f"What drives the risk has changed {much}: {share(moved)} of the explanation has moved to "
-        f"other inputs. {most} when the model was fitted."
+        f"other inputs. {first} weighs most; {rest} the model was fitted."
     )
 
 
@@ -84,7 +92,7 @@ def of_outcomes(figures: Row) -> str:
     else:
         verdict = "chance can explain the difference"
     return (
-        f"Of {figures['n']} patients {figures['observed']} had the event and "
+        f"Of {figures['n']} assessments with a known outcome the event followed {figures['observed']}; "
         f"{figures['expected']:.1f} were expected, a ratio of {figures['ratio']:.2f} (95 % interval "
         f"{lower:.2f} to {upper:.2f}): {verdict}."
     )
@@ -105,21 +113,24 @@ def of_calibration(figures: Row) -> str:
     return f"{said} High and low risks are told apart as far as they should (slope {slope:.2f})."
 
 
-def of_units(units: Sequence[Row], what: str = "unit", named: str = "unit") -> str:
-    """Which units lie outside the funnel."""
-    told = [(one[named], standing(one["figures"])) for one in units]
-    known = [one for one in told if one[1] is not None]
+def of_units(units: Sequence[Row], what: str = "unit") -> str:
+    """Which units, or which subgroups, lie outside the funnel."""
+    found = [(one[what], standing(one["figures"])) for one in units]
+    known = [(name, where) for name, where in found if where is not None]
     if not known:
-        return f"Of no {what} an outcome has become known, or all are withheld."
-    outside = [one for one in known if one[1] != "inside"]
-    plural = f"{what}s" if len(known) != 1 else what
+        return f"Of no {what} is an outcome known, or all are withheld."
+    outside = [f"{name} ({WAYS[where]})" for name, where in known if where != INSIDE]
     if not outside:
-        return f"{len(known)} {plural}: in none the events are outside of what chance gives."
-    said = enumerated(f"{name} ({where} the limits)" for name, where in outside)
+        return (
+            f"In none of {len(known)} {what}s is the number of events outside of what chance gives."
+        )
     chance = (
-        " Of twenty one is outside the 95 % limits by chance." if len(known) >= MOST_NAMED else ""
+        f" Of twenty {what}s one is outside the 95 % limits by chance." if len(known) > 1 else ""
     )
-    return f"{len(outside)} of {len(known)} {plural} outside of what chance gives: {said}.{chance}"
+    return (
+        f"Outside of what chance gives: {len(outside)} of {len(known)} {what}s, "
+        f"{enumerated(outside)}.{chance}"
+    )
 
 
 def of_charts(charts: Sequence[Row]) -> str:
@@ -155,7 +166,9 @@ def share(value: float) -> str:
 
     Examples
     --------
-    >>> share(0.1234), share(0.004), share(0.0)
-    ('12 %', '0.4 %', '0 %')
+    >>> share(0.1234), share(0.004), share(0.0004), share(0.0)
+    ('12 %', '0.4 %', 'under 0.1 %', '0 %')
     """
+    if 0 < value < 0.001:
+        return "under 0.1 %"
     return f"{100 * value:.1f} %" if 0 < value < 0.01 else f"{100 * value:.0f} %"

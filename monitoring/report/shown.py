@@ -10,11 +10,19 @@ from rich.table import Table
 
 from monitoring.report import sentences
 from monitoring.report.disclosure import MARK, marked
-from monitoring.report.judged import CLEARLY, SOMEWHAT, Row, by_drift, feature_shift, standing
+from monitoring.report.judged import (
+    CLEARLY,
+    INSIDE,
+    SOMEWHAT,
+    Row,
+    by_drift,
+    feature_shift,
+    standing,
+)
 from monitoring.report.said import days, interval, number, or_withheld, percent, span_of
 
 WORST = 10
-INSIDE = "* fewer than five patients or events are behind it: not to leave the hospital"
+NOTE = "* fewer than five patients or events are behind it: not to leave the hospital"
 BY_GROUP = ("units", "charts", "subgroups")
 STYLES = {CLEARLY: "bold red", SOMEWHAT: "yellow"}
 
@@ -45,7 +53,7 @@ def show(document: Mapping[str, Any], console: Console) -> None:
         if table.row_count:
             console.print(table)
     if not found.get("for_outside"):
-        console.print(INSIDE, style="dim", highlight=False)
+        console.print(NOTE, style="dim", highlight=False)
 
 
 def _drift(model: Row) -> Table:
@@ -134,7 +142,7 @@ def _groups(title: str, kind: str, rows: Sequence[Row]) -> Table:
 
 
 def _loud(where: str | None) -> str | None:
-    return None if where in (None, "inside") else ("bold red" if "far" in where else "yellow")
+    return None if where in (None, INSIDE) else ("bold red" if "far" in where else "yellow")
 
 
 def _charts(title: str, rows: Sequence[Row]) -> Table:
