@@ -15,7 +15,7 @@ from monitoring.report.disclosure import MARK, marked
 from monitoring.report.judged import Row, by_drift, feature_shift
 from monitoring.report.plot import Picture
 from monitoring.report.reading import names_of
-from monitoring.report.said import days, interval, number, or_withheld, percent, span_of
+from monitoring.report.said import days, interval, number, or_withheld, percent, span_of, unit_of
 from monitoring.report.style import STYLE
 from monitoring.report.window import moment_of
 
@@ -151,8 +151,7 @@ class _Page:
         return self._labels.get(name, name)
 
     def _measured(self, feature: Row) -> str:
-        unit = self._units.get(str(feature["feature"]))
-        return self._label(feature) + (f", {unit}" if unit else "")
+        return self._label(feature) + unit_of(self._units.get(str(feature["feature"])))
 
     def _outcome(self, row: Row) -> Iterator[str]:
         own, star = row["figures"], "*" if row[MARK] and not self._outside else ""

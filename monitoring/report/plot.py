@@ -69,7 +69,15 @@ def bars(title: str, words: str, pairs: Sequence[Pair]) -> str:
         drawn.append(text(NAMES - 8, y + BAR + 4, shortened(pair.name), "end"))
         for value, kind, at in ((pair.then, "then", y), (pair.now, "now", y + BAR)):
             if value is None:
-                drawn.append(text(NAMES + 4, at + BAR - 2, "not told", "start", "small"))
+                drawn.append(
+                    text(
+                        NAMES + 4,
+                        at + BAR - 2,
+                        "withheld" if kind == "now" else "not known",
+                        "start",
+                        "small",
+                    )
+                )
                 continue
             width = value / longest * BARS
             drawn.append(

@@ -11,6 +11,12 @@ from monitoring.report.window import moment_of
 
 NOT_TOLD, WITHHELD = "-", "withheld"
 DAY_S = 86_400
+NO_UNIT = ("", "1")
+WRITTEN = {"a": "years", "d": "days", "h": "hours", "Cel": "°C", "/min": "per minute", "[pH]": "pH",
+           "mm[Hg]": "mmHg", "10*9/L": "10⁹/L", "umol/L": "µmol/L", "ug/L": "µg/L",
+           "ukat/L": "µkat/L", "kg/m2": "kg/m²", "mL/min/{1.73_m2}": "mL/min per 1.73 m²",
+           "mg/L{FEU}": "mg/L FEU"}  # fmt: skip
+"""UCUM's codes that nobody says."""
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -59,3 +65,16 @@ def when(rfc3339: str) -> str:
     '2026-10-14 22:26'
     """
     return f"{datetime.fromisoformat(rfc3339):%Y-%m-%d %H:%M}"
+
+
+def unit_of(ucum: str | None) -> str:
+    """A unit as clinicians write it, after a comma; nothing where there is none.
+
+    Examples
+    --------
+    >>> unit_of("mm[Hg]"), unit_of("mmol/L"), unit_of("10*9/L"), unit_of("{score}"), unit_of("1")
+    (', mmHg', ', mmol/L', ', 10⁹/L', '', '')
+    """
+    if ucum is None or ucum in NO_UNIT or ucum.startswith("{"):
+        return ""
+    return f", {WRITTEN.get(ucum, ucum)}"
