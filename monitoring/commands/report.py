@@ -76,6 +76,8 @@ def report(
     Without --for-outside the figures are for use in the hospital: small counts are marked, not withheld.
     """
     now_us = time.time_ns() // 1000
+    if html is not None and not html.parent.is_dir():
+        raise ReportImpossible(f"no folder {html.parent} for --html {html.name}: make it first")
     try:
         asked = asked_window(window, since, until, now_us)
         with opened_ledger(database, var) as engine:

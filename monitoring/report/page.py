@@ -86,9 +86,11 @@ class _Page:
             yield from self._cards()
 
     def _short(self, name: str) -> tuple[str, str, str]:
-        asked = [sentences.of_features(one) for one in self._asked(name)]
-        known = [sentences.of_outcomes(one["figures"]) for one in self._known(name)]
-        return self._called(name), " ".join(asked) or "-", " ".join(known) or "-"
+        asked = [(one["version"], sentences.of_features(one)) for one in self._asked(name)]
+        known = [
+            (one["version"], sentences.of_outcomes(one["figures"])) for one in self._known(name)
+        ]
+        return self._called(name), _of_versions(asked), _of_versions(known)
 
     def _called(self, name: str) -> str:
         point, _, outcome = name.partition(".")
@@ -234,6 +236,12 @@ class _Page:
                 for one in self._told["cards"]
             ),
         )  # fmt: skip
+
+
+def _of_versions(said: Sequence[tuple[str, str]]) -> str:
+    if len(said) > 1:
+        return " ".join(f"Version {version}: {sentence}" for version, sentence in said)
+    return said[0][1] if said else "-"
 
 
 def _paragraph(words: str, kind: str = "") -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, func, select
 from models.vocabulary import Vocabulary
 from monitoring.counting.profile import ModelProfile
 from monitoring.drift_process import drift_document
+from monitoring.ledger.identifiers import month_of
 from monitoring.ledger.reading import snapshot
 from monitoring.ledger.tables import ASSESSMENTS, HEAD
 from monitoring.outcomes import read_performance
@@ -98,8 +99,13 @@ def names_of(document: Mapping[str, Any]) -> list[str]:
 
 
 def _asked(connection: Connection, window: Window) -> int:
-    own = ASSESSMENTS.c.recorded_at_us
-    counted = select(func.count()).where(own > window.since_us, own <= window.until_us)
+    own = ASSESSMENTS.c
+    counted = select(func.count()).where(
+        own.month >= month_of(window.since_us),  # spares the partitions of other months
+        own.month <= month_of(window.until_us),
+        own.recorded_at_us > window.since_us,
+        own.recorded_at_us <= window.until_us,
+    )
     return int(connection.execute(counted).scalar() or 0)
 
 
