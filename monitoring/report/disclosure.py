@@ -80,7 +80,7 @@ def _until_hidden(
     """Add the smallest until the total no longer tells what stays inside."""
     for i in order:
         chosen = [j for j, one in enumerate(stays) if one]
-        if not chosen or (len(chosen) > 1 and hidden(chosen)):
+        if not chosen or hidden(chosen):  # one alone is too small to be hidden
             break
         stays[i] = True
     return stays
