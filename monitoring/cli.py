@@ -18,6 +18,7 @@ from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitoring.commands.dashboards import dashboards
+from monitoring.commands.drill import drill
 from monitoring.commands.opening import (
     DEFAULT_VAR,
     AsJson,
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.command()(rules)
 app.command()(dashboards)
 app.command()(report)
+app.command()(drill)
 PATIENCE_S = 5.0
 DAMAGED = 3
 """The exit code of a verification that found something."""

@@ -1,0 +1,191 @@
+"""The service under drill, from outside: it is asked, told outcomes, and scraped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import orjson
+
+from monitoring.drill.patients import Patient
+
+PATIENCE_S = 60.0
+REPORTS_AT_ONCE = 8
+LOOKING_EVERY_S = 0.02
+READ_AT = "risk_outcomes_read_timestamp_seconds"
+INDEX_TIME = "index_time"
+
+
+class ServiceFailed(Exception):
+    """The service did not do what a drill needs; the message says what, and holds no patient's data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the service answered.
+
+    Attributes
+    ----------
+    probabilities : mapping of str to float
+        Of binary outcomes that were answered.
+    """
+
+    assessment_id: str
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a patient, to be reported."""
+
+    assessment_id: str
+    outcome: str
+    value: bool
+
+
+class AskedService:
+    """A running service.
+
+    Parameters
+    ----------
+    outcomes : tuple of str
+        That are asked for; empty: all that it has.
+    """
+
+    def __init__(self, url: str, api_key: str | None, outcomes: tuple[str, ...]) -> None:
+        headers = {} if api_key is None else {"X-API-Key": api_key}
+        try:
+            self._client = httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_S)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise ServiceFailed("--url is no address of a service") from None
+        self._outcomes = outcomes
+        self._reporters = ThreadPoolExecutor(REPORTS_AT_ONCE)
+
+    def ask(self, patients: Sequence[Patient], at_s: int) -> list[Answer | None]:
+        """Assess patients whose index time is `at_s`, seconds since 1970; None where one was refused."""
+        found: list[Answer | None] = [None] * len(patients)
+        for point in dict.fromkeys(one.branch_point for one in patients):
+            numbers = [n for n, one in enumerate(patients) if one.branch_point == point]
+            lines = [orjson.dumps(_request(patients[n], at_s, self._outcomes)) for n in numbers]
+            told = self._send(
+                f"/v1/branch-points/{point}/assessments:batch",
+                b"\n".join(lines) + b"\n",
+                "application/x-ndjson",
+            )
+            for n, line in zip(numbers, told.content.splitlines(), strict=False):
+                found[n] = _answer(orjson.loads(line))
+        return found
+
+    def report(self, reports: Sequence[Report]) -> None:
+        """Tell what happened; returns when all of it is recorded.
+
+        Reports say that the observation was made just now: in simulated time nobody was late.
+        """
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        list(self._reporters.map(lambda one: self._report(one, now), reports))
+
+    def until_counted(self) -> None:
+        """Wait until the service has read its ledger up to now for outcomes."""
+        told_s = time.time()
+        deadline = time.monotonic() + PATIENCE_S
+        while (read_s := _read_at(self.scrape())) is None or read_s <= told_s:
+            if time.monotonic() > deadline:
+                raise ServiceFailed(
+                    f"the service did not read its outcomes within {PATIENCE_S:.0f} s ({READ_AT})"
+                )
+            time.sleep(LOOKING_EVERY_S)
+
+    def scrape(self) -> str:
+        """The exposition as it is now."""
+        return self._send("/metrics").text
+
+    def versions(self) -> set[tuple[str, str, str]]:
+        """Name, version and alias of what it serves, from its own series."""
+        lines = (line for line in self.scrape().splitlines() if line.startswith("risk_model_info{"))
+        return {
+            tuple(_label(line, name) for name in ("model", "version", "alias"))  # type: ignore[misc]
+            for line in lines
+            if float(line.rpartition(" ")[2]) > 0
+        }
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
+        self._reporters.shutdown()
+        self._client.close()
+
+    def _report(self, one: Report, observed_at: str) -> None:
+        body = {"assessment_id": one.assessment_id, "outcome": one.outcome,
+                "value": one.value, "observed_at": observed_at}  # fmt: skip
+        self._send("/v1/outcomes", orjson.dumps(body), "application/json")
+
+    def _send(self, path: str, body: bytes | None = None, kind: str = "") -> httpx.Response:
+        try:
+            if body is None:
+                told = self._client.get(path)
+            else:
+                told = self._client.post(path, content=body, headers={"Content-Type": kind})
+        except httpx.HTTPError:
+            raise ServiceFailed(f"the service did not answer at {path}") from None
+        if told.is_error:
+            raise ServiceFailed(f"the service answered {told.status_code} at {path}")
+        return told
+
+
+def _request(patient: Patient, at_s: int, outcomes: tuple[str, ...]) -> dict[str, Any]:
+    """As it is sent: no subject and no episode, since a row that comes again is another patient."""
+    now = datetime.fromtimestamp(at_s, UTC)
+    request: dict[str, Any] = {
+        INDEX_TIME: _told(now),
+        "measurements": dict(_moved(patient, now)),
+    }
+    if patient.unit is not None:
+        request["unit"] = patient.unit
+    if outcomes:
+        request["outcomes"] = list(outcomes)
+    return request
+
+
+def _moved(patient: Patient, now: datetime) -> Iterator[tuple[str, Any]]:
+    """Measurements with their times as long before the index time as they were in the row."""
+    before = patient.rest.get(INDEX_TIME)
+    for name, value in patient.measurements.items():
+        if isinstance(value, Mapping) and "time" in value:
+            age = timedelta()
+            if isinstance(before, str):
+                age = datetime.fromisoformat(before) - datetime.fromisoformat(value["time"])
+            yield name, {**value, "time": _told(now - age)}
+        else:
+            yield name, value
+
+
+def _told(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _answer(told: Mapping[str, Any]) -> Answer | None:
+    if "assessment_id" not in told:
+        return None
+    answered = {
+        one["outcome"]: float(one["probability"])
+        for one in told["outcomes"]
+        if one["status"] == "answered" and one.get("kind") == "binary"
+    }
+    return Answer(str(told["assessment_id"]), answered)
+
+
+def _read_at(exposition: str) -> float | None:
+    values = [
+        float(line.rpartition(" ")[2])
+        for line in exposition.splitlines()
+        if line.startswith(READ_AT)
+    ]
+    return min(values, default=None)
+
+
+def _label(line: str, name: str) -> str:
+    return line.partition(f'{name}="')[2].partition('"')[0]

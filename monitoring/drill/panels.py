@@ -1,0 +1,60 @@
+"""Whether every panel of the dashboards has something to show of a drill."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from monitoring.dashboards import dashboards
+from monitoring.drill.store import Store
+
+LABELS = {
+    "model": "risk_model_info", "version": "risk_model_info", "feature": "risk_feature_observations_total",
+    "branch_point": "risk_assessments_total", "unit": "risk_unit_outcomes_total",
+}  # fmt: skip
+"""Variables of the dashboards that are labels, each with a series that has it."""
+TIMES = {"__rate_interval": "4h", "__interval": "1h"}
+"""Grafana's own variables; scrapes of a drill are an hour apart."""
+
+
+def filled(expr: str, chosen: Mapping[str, str]) -> str:
+    """A query with every variable replaced.
+
+    Examples
+    --------
+    >>> filled('x:$window{unit=~"${unit}"}', {"window": "1d", "unit": ".*"})
+    'x:1d{unit=~".*"}'
+    """
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda found: chosen[found[1] or found[2]], expr)
+
+
+def without_data(store: Store, at_s: int, window: str = "1d") -> list[str]:
+    """Title of the dashboard and of the panel, and the query, of every query that gives nothing.
+
+    Parameters
+    ----------
+    at_s : int
+        When it is asked, seconds since 1970: a whole simulated hour.
+
+    Returns
+    -------
+    list of str
+        Empty when every panel has something to show.
+    """
+    chosen = {**TIMES, "window": window}
+    for name, series in LABELS.items():
+        found = store.query(f"topk(1, count by ({name}) ({series}))", at_s)
+        if found:
+            chosen[name] = found[0]["metric"].get(name, "")
+    missing = []
+    for title, expr in _queries():
+        if not store.query(filled(expr, chosen), at_s):
+            missing.append(f"{title}: {expr}")
+    return missing
+
+
+def _queries() -> Iterator[tuple[str, str]]:
+    for page in dashboards():
+        for panel in page["panels"]:
+            for target in panel.get("targets", ()):
+                yield f"{page['title']}, {panel['title']}", target["expr"]

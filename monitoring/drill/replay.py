@@ -1,0 +1,159 @@
+"""The simulated year itself: every hour patients come, and what became of them is reported.
+
+An answer about long ago matures at once, so its outcome is reported in the same simulated hour: a delay
+of reporting is none of the drill's, and comes on top where there is one. The service counts outcomes on
+its own, some simulated hours later; at the end of every day the drill waits for it.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from monitoring.drill.asked import Answer, AskedService, Report, ServiceFailed
+from monitoring.drill.events import Change, Event, Promotion
+from monitoring.drill.patients import Arrivals, Patient, arriving
+from monitoring.drill.scrapes import Scrapes
+from monitoring.drill.store import Store
+
+DAY_H, HOUR_S = 24, 3600
+WRITTEN_EVERY_H = 10 * DAY_H
+AS_SCRAPED = (("instance", "drill"), ("job", "risk"))
+Unit = tuple[str, str, str]
+"""Branch point, outcome, care unit."""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What was sent.
+
+    Attributes
+    ----------
+    patients_until : list of int
+        Patients before each hour; one more than there are hours.
+    refused : int
+        Patients whom the service did not assess.
+    risks : mapping of Unit to array
+        Predicted probabilities of patients who came while no event was on.
+    """
+
+    patients_until: list[int] = field(default_factory=lambda: [0])
+    refused: int = 0
+    reports: int = 0
+    risks: defaultdict[Unit, array[float]] = field(
+        default_factory=lambda: defaultdict(lambda: array("d"))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a year is simulated.
+
+    Attributes
+    ----------
+    begin_s : int
+        Seconds since 1970 of its first hour.
+    true_risks : bool
+        Whether outcomes are drawn from the answered probabilities, so that every risk is true, and not
+        taken from the rows.
+    """
+
+    begin_s: int
+    days: int
+    per_day: int
+    events: Sequence[Event]
+    true_risks: bool = False
+    seed: int = 2026
+
+
+def replay(
+    plan: Plan,
+    arrivals: Arrivals,
+    service: AskedService,
+    store: Store,
+    promote: Callable[[], None] | None,
+    progress: Progress,
+) -> Replayed:
+    """Send a simulated year and keep what is scraped, at the end of every hour, in the store.
+
+    Raises
+    ------
+    ServiceFailed, StoreFailed
+        When one of both does not do its part.
+    """
+    done, scrapes = Replayed(), Scrapes(AS_SCRAPED)
+    rng = np.random.default_rng(plan.seed)
+    scrapes.add(service.scrape(), plan.begin_s, time.time())
+    hours = plan.days * DAY_H
+    for hour in range(hours):
+        changes = [event.change for event in plan.events if event.is_on(hour)]
+        if promote and any(
+            isinstance(event.change, Promotion) and event.begins_h == hour for event in plan.events
+        ):
+            promote()
+        reports: list[Report] = []
+        patients = [_arriving(arrivals, changes) for _ in range(arriving(plan.per_day, hour))]
+        at_s = plan.begin_s + hour * HOUR_S
+        for patient, answer in zip(patients, service.ask(patients, at_s), strict=True):
+            if answer is None:
+                done.refused += 1
+                continue
+            _remember(done, patient, answer, quiet=not changes)
+            reports += _became(patient, answer, changes, plan, rng)
+        done.patients_until.append(done.patients_until[-1] + len(patients))
+        if done.refused and done.refused == done.patients_until[-1]:
+            raise ServiceFailed("the service refused every patient: do the rows fit its models?")
+        service.report(reports)
+        done.reports += len(reports)
+        if hour % DAY_H == DAY_H - 1:
+            service.until_counted()
+        scrapes.add(service.scrape(), at_s + HOUR_S, time.time())
+        if hour % WRITTEN_EVERY_H == WRITTEN_EVERY_H - 1 or hour == hours - 1:
+            store.write(scrapes.take())
+        progress(hour + 1, hours)
+    return done
+
+
+def _arriving(arrivals: Arrivals, changes: Sequence[Change]) -> Patient:
+    draw = arrivals.next
+    for change in changes:
+        draw = _chosen_by(change, draw)
+    patient = draw()
+    for change in changes:
+        patient = change.recorded(patient)
+    return patient
+
+
+def _chosen_by(change: Change, draw: Callable[[], Patient]) -> Callable[[], Patient]:
+    return lambda: change.choose(draw)
+
+
+def _remember(done: Replayed, patient: Patient, answer: Answer, *, quiet: bool) -> None:
+    if quiet and patient.unit is not None:
+        for outcome, p in answer.probabilities.items():
+            if outcome in patient.labels:
+                done.risks[patient.branch_point, outcome, patient.unit].append(p)
+
+
+def _became(
+    patient: Patient,
+    answer: Answer,
+    changes: Sequence[Change],
+    plan: Plan,
+    rng: np.random.Generator,
+) -> list[Report]:
+    found = []
+    for outcome, p in answer.probabilities.items():
+        if outcome not in patient.labels:
+            continue
+        event = bool(rng.random() < p) if plan.true_risks else patient.labels[outcome]
+        for change in changes:
+            event = change.happened(patient, p, event, rng)
+        found.append(Report(answer.assessment_id, outcome, event))
+    return found
