@@ -82,23 +82,13 @@ class AskedService:
         return found
 
     def report(self, reports: Sequence[Report]) -> None:
-        """Tell what happened; returns when all of it is recorded.
+        """Tell what happened; returns when all of it is recorded and counted.
 
         Reports say that the observation was made just now: in simulated time nobody was late.
         """
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         list(self._reporters.map(lambda one: self._report(one, now), reports))
-
-    def until_counted(self) -> None:
-        """Wait until the service has read its ledger up to now for outcomes."""
-        told_s = time.time()
-        deadline = time.monotonic() + PATIENCE_S
-        while (read_s := _read_at(self.scrape())) is None or read_s <= told_s:
-            if time.monotonic() > deadline:
-                raise ServiceFailed(
-                    f"the service did not read its outcomes within {PATIENCE_S:.0f} s ({READ_AT})"
-                )
-            time.sleep(LOOKING_EVERY_S)
+        self._until_counted()
 
     def scrape(self) -> str:
         """The exposition as it is now."""
@@ -117,6 +107,16 @@ class AskedService:
         """Let go of connections and threads."""
         self._reporters.shutdown()
         self._client.close()
+
+    def _until_counted(self) -> None:
+        told_s = time.time()
+        deadline = time.monotonic() + PATIENCE_S
+        while (read_s := _read_at(self.scrape())) is None or read_s <= told_s:
+            if time.monotonic() > deadline:
+                raise ServiceFailed(
+                    f"the service did not read its outcomes within {PATIENCE_S:.0f} s ({READ_AT})"
+                )
+            time.sleep(LOOKING_EVERY_S)
 
     def _report(self, one: Report, observed_at: str) -> None:
         body = {"assessment_id": one.assessment_id, "outcome": one.outcome,

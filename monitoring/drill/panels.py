@@ -9,10 +9,13 @@ from monitoring.dashboards import dashboards
 from monitoring.drill.store import Store
 
 LABELS = {
-    "model": "risk_model_info", "version": "risk_model_info", "feature": "risk_feature_observations_total",
-    "branch_point": "risk_assessments_total", "unit": "risk_unit_outcomes_total",
-}  # fmt: skip
-"""Variables of the dashboards that are labels, each with a series that has it."""
+    "model": "risk_model_assessments_total",
+    "version": "risk_model_assessments_total",
+    "feature": "risk_feature_observations_total",
+    "branch_point": "risk_assessments_total",
+    "unit": "risk_unit_outcomes_total",
+}
+"""Variables of the dashboards that are labels, each with counts: the value with most on the last day is chosen."""
 TIMES = {"__rate_interval": "4h", "__interval": "1h"}
 """Grafana's own variables; scrapes of a drill are an hour apart."""
 
@@ -43,7 +46,7 @@ def without_data(store: Store, at_s: int, window: str = "1d") -> list[str]:
     """
     chosen = {**TIMES, "window": window}
     for name, series in LABELS.items():
-        found = store.query(f"topk(1, count by ({name}) ({series}))", at_s)
+        found = store.query(f"topk(1, sum by ({name}) (increase({series}[1d])))", at_s)
         if found:
             chosen[name] = found[0]["metric"].get(name, "")
     missing = []

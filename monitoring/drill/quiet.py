@@ -52,8 +52,9 @@ class QuietYears:
 
     @property
     def holds(self) -> bool:
-        """Whether false alarms are not beyond the design: its number lies within or above the exact
-        95 % interval of what was seen, for both directions together.
+        """Whether false alarms, of both directions together, are not beyond the design.
+
+        Beyond it is a number whose exact 95 % interval lies above what is designed.
         """
         seen = sum(self.signals.values())
         ratio = observed_expected_ratio(seen, self.designed * len(self.signals))

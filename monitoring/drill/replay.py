@@ -1,8 +1,8 @@
-"""The simulated year itself: every hour patients come, and what became of them is reported.
+"""The simulated year itself: every hour patients come, every six hours outcomes.
 
-An answer about long ago matures at once, so its outcome is reported in the same simulated hour: a delay
-of reporting is none of the drill's, and comes on top where there is one. The service counts outcomes on
-its own, some simulated hours later; at the end of every day the drill waits for it.
+An answer about long ago matures at once, so its outcome is reported within hours of simulated time: a
+delay of reporting is none of the drill's, and comes on top where there is one. After every round of
+reports the drill waits until the service has counted them, on its own and in another process.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from monitoring.drill.store import Store
 
 DAY_H, HOUR_S = 24, 3600
 WRITTEN_EVERY_H = 10 * DAY_H
+REPORTED_EVERY_H = 6
 AS_SCRAPED = (("instance", "drill"), ("job", "risk"))
 Unit = tuple[str, str, str]
 """Branch point, outcome, care unit."""
@@ -89,6 +90,7 @@ def replay(
     """
     done, scrapes = Replayed(), Scrapes(AS_SCRAPED)
     rng = np.random.default_rng(plan.seed)
+    reports: list[Report] = []
     scrapes.add(service.scrape(), plan.begin_s, time.time())
     hours = plan.days * DAY_H
     for hour in range(hours):
@@ -97,7 +99,6 @@ def replay(
             isinstance(event.change, Promotion) and event.begins_h == hour for event in plan.events
         ):
             promote()
-        reports: list[Report] = []
         patients = [_arriving(arrivals, changes) for _ in range(arriving(plan.per_day, hour))]
         at_s = plan.begin_s + hour * HOUR_S
         for patient, answer in zip(patients, service.ask(patients, at_s), strict=True):
@@ -109,10 +110,10 @@ def replay(
         done.patients_until.append(done.patients_until[-1] + len(patients))
         if done.refused and done.refused == done.patients_until[-1]:
             raise ServiceFailed("the service refused every patient: do the rows fit its models?")
-        service.report(reports)
-        done.reports += len(reports)
-        if hour % DAY_H == DAY_H - 1:
-            service.until_counted()
+        if hour % REPORTED_EVERY_H == REPORTED_EVERY_H - 1:
+            service.report(reports)
+            done.reports += len(reports)
+            reports.clear()
         scrapes.add(service.scrape(), at_s + HOUR_S, time.time())
         if hour % WRITTEN_EVERY_H == WRITTEN_EVERY_H - 1 or hour == hours - 1:
             store.write(scrapes.take())
