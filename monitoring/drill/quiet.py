@@ -1,8 +1,7 @@
 """False alarms of the control charts over quiet years, and how long they need when odds have doubled.
 
-Patients are drawn from the risks that a unit's patients had in the drill, and every risk is true. The
-charts are those that the service draws (`monitoring/outcomes/charts.py`), with limits worked out anew as
-patients come.
+Patients are drawn from the risks that a unit's patients had in the drill, and every risk is true. Limits
+are simulated once, on the newest of those risks; the service works its limits out anew as patients come.
 """
 
 from __future__ import annotations
@@ -13,13 +12,12 @@ from math import log1p
 
 import numpy as np
 
-from monitoring.cusum import Design, limit, load_design, run_length
+from monitoring.cusum import Design, chart, limit, load_design, run_length, weights
 from monitoring.observed_expected import observed_expected_ratio
-from monitoring.outcomes.charts import Charts
-from monitoring.outcomes.count import Count
+from monitoring.outcomes.charts import WORSE
+from monitoring.outcomes.limits import NEWEST_RISKS
 
 Unit = tuple[str, str, str]
-NEWEST_RISKS = 2_000
 DOUBLED = 2.0
 Progress = Callable[[int, int], None]
 
@@ -109,36 +107,24 @@ def _of_unit(
     design: Design,
     rng: np.random.Generator,
 ) -> QuietYears:
-    charts, patients = Charts(), per_year * years
+    patients, seed = per_year * years, int(rng.integers(1 << 31))
+    newest = p[-NEWEST_RISKS:]
     drawn = rng.choice(p, patients)
     happened = rng.random(patients) < drawn
-    for number, (risk, event) in enumerate(zip(drawn.tolist(), happened.tolist(), strict=True)):
-        charts.add(_count(unit, number, risk, event))
-    newest = drawn[-NEWEST_RISKS:]
-    seed = int(rng.integers(1 << 31))
-    h = limit(
-        newest,
-        design.odds_ratio_worse,
-        design.patients,
-        design.false_alarm_probability,
-        seed,
-    )
-    runs = run_length(newest, design.odds_ratio_worse, h, DOUBLED, seed)
+    signals, limits = {}, {}
+    for direction, odds_ratio in design.odds_ratios.items():
+        limits[direction] = limit(
+            newest, odds_ratio, design.patients, design.false_alarm_probability, seed
+        )
+        _, at = chart(weights(drawn, happened, odds_ratio), limits[direction])
+        signals[direction] = len(at)
+    runs = run_length(newest, design.odds_ratio_worse, limits[WORSE], DOUBLED, seed)
     return QuietYears(
         unit,
         years,
         patients,
-        charts.units[unit].signals,
+        signals,
         designed_alarms(design, patients),
         runs.mean,
         runs.median,
     )
-
-
-def _count(unit: Unit, number: int, p: float, event: bool) -> Count:
-    branch_point, outcome, name = unit
-    return Count(
-        counted_at_us=number, seq=number, assessment_id="", branch_point=branch_point,
-        outcome=outcome, model="", version="", digest="", unit=name, subgroups=(), p=p, y=event,
-        was=None, delay_us=0,
-    )  # fmt: skip

@@ -122,6 +122,24 @@ class Store:
         found: Sequence[Any] = told["data"]["result"]
         return found
 
+    def refuse_others(self) -> None:
+        """Refuse a Prometheus that would count otherwise.
+
+        Version 3 leaves the first sample out of a range: an hour of hourly scrapes would hold one sample,
+        and nothing would ever have increased.
+
+        Raises
+        ------
+        StoreFailed
+            When it is not version 2.
+        """
+        told = orjson.loads(self._client.get("/api/v1/status/buildinfo").content)
+        version = str(told["data"]["version"])
+        if not version.startswith("2."):
+            raise StoreFailed(
+                f"Prometheus {version} is here: a drill needs version 2, 2.33 or newer"
+            )
+
     def ready(self) -> bool:
         """Whether it answers."""
         try:
@@ -158,6 +176,7 @@ def running_store(folder: Path, name: str | None = None) -> Iterator[Store]:
         store = Store(f"http://{address}")
         try:
             _until_ready(store, process, folder / "log")
+            store.refuse_others()
             yield store
         finally:
             store.close()

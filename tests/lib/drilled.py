@@ -57,7 +57,7 @@ def drilled_service(folder: Path, *others: str) -> Iterator[Service]:
     given = {
         "RISK_KEYS_FILE": str(folder / "keys.toml"),
         "RISK_REGISTRY_POLL_S": "0.5",
-        "RISK_OUTCOMES_POLL_S": "0.1",
+        "RISK_OUTCOMES_POLL_S": "0.02",
         "RISK_BORN_AT_ZERO_S": "0",
         "RISK_CARE_UNITS": orjson.dumps(UNITS).decode(),
     }
