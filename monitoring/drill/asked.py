@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import orjson
 
-from monitoring.drill.patients import Patient
+from monitoring.drill.patients import Patient, request_at
 
 PATIENCE_S = 60.0
 REPORTS_AT_ONCE = 8
 LOOKING_EVERY_S = 0.02
 READ_AT = "risk_outcomes_read_timestamp_seconds"
-INDEX_TIME = "index_time"
 
 
 class ServiceFailed(Exception):
@@ -69,9 +68,10 @@ class AskedService:
     def ask(self, patients: Sequence[Patient], at_s: int) -> list[Answer | None]:
         """Assess patients whose index time is `at_s`, seconds since 1970; None where one was refused."""
         found: list[Answer | None] = [None] * len(patients)
+        now = datetime.fromtimestamp(at_s, UTC)
         for point in dict.fromkeys(one.branch_point for one in patients):
             numbers = [n for n, one in enumerate(patients) if one.branch_point == point]
-            lines = [orjson.dumps(_request(patients[n], at_s, self._outcomes)) for n in numbers]
+            lines = [orjson.dumps(request_at(patients[n], now, self._outcomes)) for n in numbers]
             told = self._send(
                 f"/v1/branch-points/{point}/assessments:batch",
                 b"\n".join(lines) + b"\n",
@@ -134,37 +134,6 @@ class AskedService:
         if told.is_error:
             raise ServiceFailed(f"the service answered {told.status_code} at {path}")
         return told
-
-
-def _request(patient: Patient, at_s: int, outcomes: tuple[str, ...]) -> dict[str, Any]:
-    """As it is sent: no subject and no episode, since a row that comes again is another patient."""
-    now = datetime.fromtimestamp(at_s, UTC)
-    request: dict[str, Any] = {
-        INDEX_TIME: _told(now),
-        "measurements": dict(_moved(patient, now)),
-    }
-    if patient.unit is not None:
-        request["unit"] = patient.unit
-    if outcomes:
-        request["outcomes"] = list(outcomes)
-    return request
-
-
-def _moved(patient: Patient, now: datetime) -> Iterator[tuple[str, Any]]:
-    """Measurements with their times as long before the index time as they were in the row."""
-    before = patient.rest.get(INDEX_TIME)
-    for name, value in patient.measurements.items():
-        if isinstance(value, Mapping) and "time" in value:
-            age = timedelta()
-            if isinstance(before, str):
-                age = datetime.fromisoformat(before) - datetime.fromisoformat(value["time"])
-            yield name, {**value, "time": _told(now - age)}
-        else:
-            yield name, value
-
-
-def _told(when: datetime) -> str:
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _answer(told: Mapping[str, Any]) -> Answer | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import orjson
+
+INDEX_TIME = "index_time"
 
 
 class RowsInvalid(Exception):
@@ -120,3 +123,51 @@ def arriving(per_day: int, hour: int) -> int:
     ([0, 0, 0, 1, 0, 0, 0, 1], 100)
     """
     return (hour + 1) * per_day // 24 - hour * per_day // 24
+
+
+def request_at(patient: Patient, now: datetime, outcomes: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What is asked about a patient at a simulated time.
+
+    Measurements keep their age. No subject and no episode is sent: a row that comes again is another
+    patient.
+
+    Parameters
+    ----------
+    now : datetime
+        In UTC; the index time.
+    outcomes : tuple of str
+        That are asked for; empty: all.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> lactate = {"value": 2.5, "time": "2026-01-15T09:00:00Z"}
+    >>> patient = Patient("icu-review", {"lactate": lactate}, {}, rest={"index_time": "2026-01-15T12:00:00Z"})
+    >>> request_at(patient, datetime(2024, 5, 1, 8, tzinfo=UTC))["measurements"]["lactate"]["time"]
+    '2024-05-01T05:00:00Z'
+    """
+    request: dict[str, Any] = {
+        INDEX_TIME: _told(now),
+        "measurements": dict(_moved(patient, now)),
+    }
+    if patient.unit is not None:
+        request["unit"] = patient.unit
+    if outcomes:
+        request["outcomes"] = list(outcomes)
+    return request
+
+
+def _moved(patient: Patient, now: datetime) -> Iterator[tuple[str, Any]]:
+    before = patient.rest.get(INDEX_TIME)
+    for name, value in patient.measurements.items():
+        if isinstance(value, Mapping) and "time" in value:
+            age = timedelta()
+            if isinstance(before, str):
+                age = datetime.fromisoformat(before) - datetime.fromisoformat(value["time"])
+            yield name, {**value, "time": _told(now - age)}
+        else:
+            yield name, value
+
+
+def _told(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
