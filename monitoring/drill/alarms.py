@@ -73,6 +73,8 @@ class Found:
         The first alert that is there to find it.
     delay_s, delay_patients : int or None
         From its beginning to that alert; all patients of the service count.
+    delay_of_unit : int or None
+        The same in patients of the event's own care unit, where it is about one.
     also : tuple of Firing
         Others that fired while it lasted or within their windows after it.
     """
@@ -81,6 +83,7 @@ class Found:
     by: Firing | None
     delay_s: int | None
     delay_patients: int | None
+    delay_of_unit: int | None
     also: tuple[Firing, ...]
 
     @property
@@ -94,7 +97,10 @@ class Found:
 
 
 def judge(
-    fired: Iterable[Firing], events: Sequence[Event], patients_until: Sequence[int]
+    fired: Iterable[Firing],
+    events: Sequence[Event],
+    patients_until: Sequence[int],
+    of_units: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[list[Found], list[Firing]]:
     """Every event with what fired for it, and what fired for none: the false alarms.
 
@@ -105,6 +111,8 @@ def judge(
     ----------
     patients_until : sequence of int
         How many patients had come before each hour, from hour 0 on.
+    of_units : mapping, optional
+        The same of every care unit.
 
     Examples
     --------
@@ -124,18 +132,34 @@ def judge(
             by_event[last].append(one)
         else:
             false.append(one)
-    return [_found(events[n], those, patients_until) for n, those in by_event.items()], false
+    units = of_units or {}
+    return [_found(events[n], those, patients_until, units) for n, those in by_event.items()], false
 
 
-def _found(event: Event, fired: list[Firing], patients_until: Sequence[int]) -> Found:
+def _found(
+    event: Event,
+    fired: list[Firing],
+    patients_until: Sequence[int],
+    of_units: Mapping[str, Sequence[int]],
+) -> Found:
     meant = [one for one in fired if _finds(event, one)]
     also = tuple(one for one in fired if one not in meant)
     if not meant:
-        return Found(event, None, None, None, also)
+        return Found(event, None, None, None, None, also)
     first = meant[0]
-    delay_s = first.fires_s - event.begins_h * 3600
-    patients = _at(patients_until, first.fires_s // 3600) - _at(patients_until, event.begins_h)
-    return Found(event, first, delay_s, patients, (*meant[1:], *also))
+
+    def between(counts: Sequence[int]) -> int:
+        return _at(counts, first.fires_s // 3600) - _at(counts, event.begins_h)
+
+    own = None if event.unit is None else of_units.get(event.unit)
+    return Found(
+        event,
+        first,
+        first.fires_s - event.begins_h * 3600,
+        between(patients_until),
+        None if own is None else between(own),
+        (*meant[1:], *also),
+    )
 
 
 def _finds(event: Event, one: Firing) -> bool:

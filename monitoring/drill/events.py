@@ -178,6 +178,11 @@ class Event:
     findings: tuple[Finding, ...]
     within: int | None = None
 
+    @property
+    def unit(self) -> str | None:
+        """The care unit that it is about; None: all patients."""
+        return self.change.unit if isinstance(self.change, WardStops | Complications) else None
+
     def is_on(self, hour: int) -> bool:
         """Whether the change is there in an hour.
 

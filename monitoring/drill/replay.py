@@ -38,6 +38,8 @@ class Replayed:
     ----------
     patients_until : list of int
         Patients before each hour; one more than there are hours.
+    of_units : mapping of str to list of int
+        The same of every care unit.
     refused : int
         Patients whom the service did not assess.
     risks : mapping of Unit to array
@@ -45,11 +47,21 @@ class Replayed:
     """
 
     patients_until: list[int] = field(default_factory=lambda: [0])
+    of_units: dict[str, list[int]] = field(default_factory=dict)
     refused: int = 0
     reports: int = 0
     risks: defaultdict[Unit, array[float]] = field(
         default_factory=lambda: defaultdict(lambda: array("d"))
     )
+
+    def came(self, hour: int, patients: Sequence[Patient]) -> None:
+        """Count the patients of an hour."""
+        self.patients_until.append(self.patients_until[-1] + len(patients))
+        for patient in patients:
+            if patient.unit is not None:
+                self.of_units.setdefault(patient.unit, [0] * (hour + 1))
+        for unit, counts in self.of_units.items():
+            counts.append(counts[-1] + sum(one.unit == unit for one in patients))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,7 @@ def replay(
                 continue
             _remember(done, patient, answer, quiet=not changes)
             reports += _became(patient, answer, changes, plan, rng)
-        done.patients_until.append(done.patients_until[-1] + len(patients))
+        done.came(hour, patients)
         if done.refused and done.refused == done.patients_until[-1]:
             raise ServiceFailed("the service refused every patient: do the rows fit its models?")
         if hour % REPORTED_EVERY_H == REPORTED_EVERY_H - 1:

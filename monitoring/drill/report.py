@@ -99,13 +99,20 @@ def event_rows(report: DrillReport) -> list[tuple[str, ...]]:
                 f"{event.begins_h / 24:g} to {event.ends_h / 24:g}",
                 by,
                 "" if one.delay_s is None else f"{one.delay_s / DAY_S:.2f}",
-                "" if one.delay_patients is None else str(one.delay_patients),
+                _patients(one),
                 "" if event.within is None else f"<= {event.within}",
                 {True: "yes", False: "no", None: ""}[one.holds],
                 counted(one.also),
             )
         )
     return rows
+
+
+def _patients(one: Found) -> str:
+    if one.delay_patients is None:
+        return ""
+    own = "" if one.delay_of_unit is None else f" ({one.delay_of_unit} of {one.event.unit})"
+    return f"{one.delay_patients}{own}"
 
 
 def counted(firings: Sequence[Firing]) -> str:
@@ -141,6 +148,7 @@ def _event(one: Found) -> dict[str, Any]:
         "found_by": None if one.by is None else _firing(one.by),
         "delay_days": None if one.delay_s is None else one.delay_s / DAY_S,
         "delay_patients": one.delay_patients,
+        "delay_patients_of_unit": one.delay_of_unit,
         "within_patients": one.event.within,
         "holds": one.holds,
         "also": [_firing(other) for other in one.also],

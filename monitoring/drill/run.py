@@ -53,7 +53,7 @@ def drill(
     with bar("alerts") as progress:
         firing = fired(store, plan.begin_s, end_s, thresholds, progress)
     about_patients = [one for group, one in firing if group in OF_PATIENTS]
-    found, false = judge(about_patients, plan.events, done.patients_until)
+    found, false = judge(about_patients, plan.events, done.patients_until, done.of_units)
     quiet_h = sum(
         not any(event.is_on(hour) for event in plan.events) for hour in range(plan.days * 24)
     )

@@ -17,7 +17,7 @@ from tests.lib.drilled import NAME, drilled_service, rows
 from tests.lib.promtool import needed
 from tests.lib.service import environment, free_port, script
 
-DAYS, PER_DAY = 10, 216
+DAYS, PER_DAY = 8, 216
 PROMOTES = (
     "from pathlib import Path; from models.registry import CHAMPION, Registry; "
     "Registry.at(Path({var!r})).set_alias({name!r}, CHAMPION, '2')"

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.drill.alarms import Firing, firings, judge
-from monitoring.drill.events import Change, Event, Finding
+from monitoring.drill.events import Change, Complications, Event, Finding
+from monitoring.drill.patients import Patient
+from monitoring.drill.replay import Replayed
 
 HOUR = 3600
 
@@ -70,6 +72,13 @@ def test_delays_count_from_the_event_in_time_and_patients():
     assert [one.alert for one in found.also] == ["B", "A"]
 
 
+def test_delays_of_a_unit_count_its_own_patients():
+    event = Event("worse", Complications("b", 2.0), 10, 20, (Finding("A", {}),))
+    own = {"a": [3 * hour for hour in range(101)], "b": [2 * hour for hour in range(101)]}
+    (found,), _ = judge([at("A", 14)], [event], COUNTS, own)
+    assert (found.delay_patients, found.delay_of_unit, found.holds) == (20, 8, None)
+
+
 def test_too_late_and_never_do_not_hold():
     (late, _), _ = judge([at("A", 16, feature="x")], [UNIT, PROMOTION], COUNTS)
     assert (late.delay_patients, late.holds) == (30, False)
@@ -107,3 +116,11 @@ def test_no_alert_is_lost_and_none_is_told_twice(fired: list[Firing]):
     found, false = judge(fired, [UNIT, PROMOTION], COUNTS)
     told = [*false, *(f for one in found for f in (one.by, *one.also) if f is not None)]
     assert sorted(told, key=repr) == sorted(fired, key=repr)
+
+
+def test_a_unit_that_appears_later_had_nobody_before():
+    done = Replayed()
+    for hour, units in enumerate(("a", "ab", "", "bb")):
+        done.came(hour, [Patient("icu-review", {}, {}, unit) for unit in units])
+    assert done.patients_until == [0, 1, 3, 3, 5]
+    assert done.of_units == {"a": [0, 1, 2, 2, 2], "b": [0, 0, 1, 1, 3]}
