@@ -216,7 +216,7 @@ def _show(report: DrillReport) -> None:
     )  # fmt: skip
     for row in event_rows(report):
         events.add_row(*row)
-    console.print(events)
+    console.print(events if report.found else events.title)
     if report.refused:
         console.print(f"{report.refused} patients were refused by the service")
     console.print(
