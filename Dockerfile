@@ -20,12 +20,12 @@ RUN python -m venv --without-pip /opt/risk \
     && python -m pip --python /opt/risk/bin/python install --no-cache-dir --compile \
         --require-hashes --requirement requirements-serve.lock
 # The build backend stays in this stage: its lines of the full lock, hashes included.
-RUN awk '/^[^ ]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } wanted' \
+RUN awk '/^[^ ]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers|vl-convert-python)==/ } wanted' \
         requirements.lock > backend.lock \
     && python -m venv /opt/backend \
     && /opt/backend/bin/python -m pip install --no-cache-dir --require-hashes --no-deps \
         --requirement backend.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY app app
 COPY models models
 COPY monitoring monitoring

@@ -22,6 +22,8 @@ from app.access_log import AccessLog
 from app.cds_hooks import Agreement
 from app.cds_hooks.desk import open_desk
 from app.cds_hooks.fhir_server import Limits
+from app.console.frame.session import Sessions
+from app.console.routes import ROUTERS as PAGES
 from app.deid import IdentifierFound, Pseudonymiser
 from app.errors import EXPLAINED, InputError, Problem, StartRefused
 from app.examples import load_examples, show_in
@@ -164,7 +166,10 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
     ledger = _ledger(settings, metrics)
     coding = load_coding(vocabulary)
     recorded = {kind: coding.recorded_as(kind) for kind in RULED}
-    desk = open_desk(vocabulary, recorded, coding.standing_alone(), Limits(settings.fhir_budget_s))
+    limits = Limits(settings.fhir_budget_s)
+    desk = open_desk(
+        vocabulary, recorded, coding.standing_alone(), limits, explains=settings.console
+    )
 
     async def remember_token(issuer: str, jti: str, expires_at: float) -> bool:
         # Keyed: an issuer may make its `jti` of something that could be guessed.
@@ -279,7 +284,8 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
         load_deliveries(settings.webhook_secret_file),
         DriftReading(settings.database, settings.content),
     )  # fmt: skip
-    for router in ROUTERS:
+    app.state.console = Sessions(keyring)
+    for router in (*ROUTERS, *(PAGES if settings.console else ())):
         # Not `include_router`: what it wraps around a route costs every request a tenth of its time.
         app.router.routes += router.routes
     if settings.cors_origins:

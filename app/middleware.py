@@ -34,6 +34,14 @@ DISCOVERY_HEADERS = SECURITY_HEADERS | {
 }
 """What is offered holds no patient and seldom changes, but depends on who asks."""
 
+CONSOLE, KEPT = "/console", "/console/static/"
+CONSOLE_HEADERS = SECURITY_HEADERS | {
+    "content-security-policy": "default-src 'self'; object-src 'none'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'self'",
+    "referrer-policy": "same-origin",
+}
+"""Pages load styles, scripts and pictures from here, and nothing from elsewhere; nothing is inline."""
+
 
 def _raw(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
     return tuple(
@@ -42,6 +50,9 @@ def _raw(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
 
 
 RAW_HEADERS, RAW_DISCOVERY_HEADERS = _raw(SECURITY_HEADERS), _raw(DISCOVERY_HEADERS)
+RAW_CONSOLE_HEADERS = _raw(CONSOLE_HEADERS)
+RAW_KEPT_HEADERS = _raw({k: v for k, v in CONSOLE_HEADERS.items() if k != "cache-control"})
+"""Of files whose address holds their digest: how long they may be kept is said where they are served."""
 
 Network = IPv4Network | IPv6Network
 PROBES = ("/livez", "/readyz")
@@ -121,9 +132,7 @@ class SecurityHeaders:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                offers = scope["path"] in DISCOVERY and message["status"] == 200
-                more = RAW_DISCOVERY_HEADERS if offers else RAW_HEADERS
-                message["headers"] = [*message["headers"], *more]
+                message["headers"] = [*message["headers"], *_more(scope["path"], message["status"])]
                 self._responded(message["status"])
             await send(message)
 
@@ -136,6 +145,15 @@ class SecurityHeaders:
             if not started:
                 failure = _refusal(scope["path"], Problem(500, EXPLAINED[500]))
                 await failure(scope, receive, send_with_headers)
+
+
+def _more(path: str, status: int) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that a response gets."""
+    if path.startswith(CONSOLE):
+        return RAW_KEPT_HEADERS if path.startswith(KEPT) and status == 200 else RAW_CONSOLE_HEADERS
+    if path in DISCOVERY and status == 200:
+        return RAW_DISCOVERY_HEADERS
+    return RAW_HEADERS
 
 
 def _refusal(path: str, problem: Problem) -> Response:

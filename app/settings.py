@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     operations: Literal["open", "read"] = Field(
         "open", description="Who may see /readyz, /metrics and /docs: all, or the scope `read`."
     )
+    console: bool = Field(True, description="Serve the pages for people under /console.")
     rate_limit_per_s: float = Field(
         1000.0, gt=0, description="Requests a client may make in a second, per worker."
     )

@@ -53,6 +53,7 @@ class CardMaker:
     words: Words
     reasons: Sequence[OverrideReason]
     agreement: Agreement
+    explains: bool = False
 
     def card(
         self, answer: Mapping[str, Any], notes: Notes = (), patient: str | None = None
@@ -83,7 +84,7 @@ class CardMaker:
         }
         if suggestions := self._suggestions(answer, patient):
             card |= {"suggestions": suggestions, "selectionBehavior": "any"}
-        if links := self._links(lead):
+        if links := [*self._explanation(answer), *self._links(lead)]:
             card["links"] = links
         return card
 
@@ -274,6 +275,13 @@ class CardMaker:
         if links := self._links(lead):
             source["url"] = links[0]["url"]
         return source
+
+    def _explanation(self, answer: Mapping[str, Any]) -> list[dict[str, str]]:
+        """The page of this answer, where there is one and its address can be made."""
+        if (base := self.agreement.base_url) is None or not self.explains:
+            return []
+        url = f"{base}/console/assessments/{answer['assessment_id']}"
+        return [{"label": self.words("explanation"), "url": url, "type": "absolute"}]
 
     def _links(self, lead: Outcome | None) -> list[dict[str, str]]:
         base = self.agreement.base_url

@@ -23,11 +23,14 @@ class Desk:
     wording: Mapping[str, Words]
     reasons: tuple[OverrideReason, ...]
     servers: FhirServers
+    explains: bool
 
     def card_maker(self, service: CdsService, language: str, agreement: Agreement) -> CardMaker:
         """Who writes the card of a call."""
         words = self.wording[language]
-        return CardMaker(service.point, self.vocabulary, words, self.reasons, agreement)
+        return CardMaker(
+            service.point, self.vocabulary, words, self.reasons, agreement, self.explains
+        )
 
 
 def open_desk(
@@ -35,6 +38,8 @@ def open_desk(
     recorded: Mapping[str, Collection[str]],
     answered: Mapping[str, Collection[str]],
     limits: Limits,
+    *,
+    explains: bool = False,
 ) -> Desk:
     """Load and check everything; close `servers` in the end.
 
@@ -44,6 +49,8 @@ def open_desk(
         Kind of record to the features that it can tell, as the reader of charts has it.
     answered : mapping
         Feature to the codes of answers that tell it, as the reader of charts has it.
+    explains : bool
+        Whether the service has a page for every answer, to which cards can lead.
 
     Raises
     ------
@@ -56,4 +63,5 @@ def open_desk(
         load_wording(),
         load_override_reasons(),
         FhirServers(limits),
+        explains,
     )

@@ -6,7 +6,8 @@ A router names the scope of its routes once, when it is made; no route of it can
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from fastapi import APIRouter, Request, Response
@@ -71,8 +72,15 @@ class Admission:
         self._by_setting = {OPERATIONS: operations, DISCOVERY: discovery}
         self._limits: dict[str, RateLimit] = {}
 
-    async def admit(self, request: Request, scope: str) -> Caller | None:
+    async def admit(
+        self, request: Request, scope: str, instead: Mapping[bytes, str] = MappingProxyType({})
+    ) -> Caller | None:
         """The caller of a request; None where everybody may ask.
+
+        Parameters
+        ----------
+        instead : mapping
+            Headers that count where the request itself has none of those that say who asks.
 
         Raises
         ------
@@ -82,7 +90,7 @@ class Admission:
         scope = self._by_setting.get(scope, scope)
         if scope == OPEN:
             return None
-        identity, found = self.identity, self._credentials(request)
+        identity, found = self.identity, self._credentials(request) or instead
         caller = await identity.caller(
             path=request.scope["path"],
             authorization=found.get(AUTHORIZATION),

@@ -88,7 +88,7 @@ def assess(
         },
     }
     if MEASURE_NEXT in request.include:
-        document["measure_next"] = _worth_measuring(given, Reading(values))
+        document["measure_next"] = worth_measuring(given, Reading(values))
     if point.reference_scores and (compare or statuses != {ANSWERED}):
         document["reference_scores"] = references.points()
     return document
@@ -101,7 +101,7 @@ def _overall(statuses: set[str]) -> str:
     return PARTIAL
 
 
-def _worth_measuring(
+def worth_measuring(
     given: Sequence[tuple[ServedModel, Answered]], patient: Reading
 ) -> list[dict[str, Any]]:
     """Missing inputs by the most that any is expected to tell about an outcome."""

@@ -35,6 +35,7 @@ class Recorded:
     index_time_us: int
     recorded_at_us: int
     answer: str = field(repr=False)
+    inputs: str = field(repr=False)
 
 
 Found = TypeVar("Found")
@@ -49,6 +50,7 @@ COLUMNS = (
     ASSESSMENTS.c.index_time_us,
     ASSESSMENTS.c.recorded_at_us,
     ASSESSMENTS.c.answer,
+    ASSESSMENTS.c.inputs,
 )
 
 

@@ -164,8 +164,14 @@ def test_f9_override_reasons_have_code_system_and_display(ehr: Ehr, southern: Eh
     assert swedish[0]["display"] == "Redan övervägt eller gjort"
 
 
-def test_f10_links_are_absolute_and_lead_to_the_model_card(ehr: Ehr):
-    (link,) = ehr.card(hook_call())["links"]
+def test_f10_links_are_absolute_and_lead_to_explanation_and_model_card(ehr: Ehr):
+    card = ehr.card(hook_call())
+    explanation, link = card["links"]
+    assert explanation == {
+        "label": "Why: reasons, values, certainty",
+        "url": f"{BASE_URL}/console/assessments/{card['uuid']}",
+        "type": "absolute",
+    }
     assert link == {
         "label": "Model card",
         "url": f"{BASE_URL}/v1/models/icu-review.death_60d/card",

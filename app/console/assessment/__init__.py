@@ -1,0 +1,1 @@
+"""The page of one assessment: where the links of cards lead."""

@@ -1,0 +1,125 @@
+"""The page that a card leads to: the same figures as the API, no identifier, in every language and theme."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser
+
+from tests.lib.pages import Watched, watched
+from tests.lib.service import Service
+
+ASSESSMENTS = "/v1/branch-points/icu-review/assessments"
+SPACE = "\u202f"
+
+
+@pytest.fixture(scope="module")
+def answered(client: httpx.Client, patients: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Two assessments of one episode that models answered."""
+    found: list[dict[str, Any]] = []
+    for patient in patients:
+        asked = patient["request"]
+        outcomes = client.post(ASSESSMENTS, json=asked).json()["outcomes"]
+        if not any("attributions" in one for one in outcomes):
+            continue
+        named = {**asked, "subject": "195009072553", "episode": "console-1"}
+        found.append(client.post(ASSESSMENTS, json=named).json())
+        if len(found) == 2:
+            return found
+    raise AssertionError("the models answer fewer than two patients")
+
+
+def percent(p: float) -> str:
+    return f"{100 * p:.1f}{SPACE}%"
+
+
+def risks(tab: Watched) -> dict[str, str]:
+    found = {}
+    for card in tab.page.locator("article[data-outcome]").all():
+        risk = card.locator("[data-risk]")
+        if risk.count():
+            found[str(card.get_attribute("data-outcome"))] = risk.inner_text().strip()
+    return found
+
+
+def test_the_page_tells_the_probabilities_of_the_api(
+    opened: Browser, service: Service, answered: list[dict[str, Any]]
+):
+    with watched(opened, service.url) as tab:
+        tab.open(f"/console/assessments/{answered[1]['assessment_id']}", pictures=True)
+        shown = risks(tab)
+        told = {
+            one["outcome"]: percent(one["probability"])
+            for one in answered[1]["outcomes"]
+            if "probability" in one
+        }
+        assert told
+        assert shown.items() >= told.items()
+        for one in answered[1]["outcomes"]:
+            if "probability" in one and "interval" in one:
+                lower, upper = one["interval"]["lower"], one["interval"]["upper"]
+                card = tab.page.locator(f"article[data-outcome={one['outcome']}]").inner_text()
+                assert f"{100 * lower:.1f}–{100 * upper:.1f}{SPACE}%" in card
+
+
+def test_reasons_episode_inputs_and_models_are_there(
+    opened: Browser, service: Service, answered: list[dict[str, Any]]
+):
+    first, second = answered
+    with watched(opened, service.url) as tab:
+        page = tab.open(f"/console/assessments/{second['assessment_id']}", pictures=True)
+        strongest = second["outcomes"][0]["attributions"][0]
+        assert page.locator(f"tr[data-input={strongest['feature']}]").count() == 1
+        assert (
+            page.locator("section[aria-labelledby=why] li")
+            .first.inner_text()
+            .count("percentage points")
+            == 1
+        )
+        page.get_by_role("link", name=re.compile("intensive care", re.I)).first.wait_for()
+        assert page.locator(f"a[href='/console/assessments/{first['assessment_id']}']").count() == 1
+        name = second["outcomes"][0]["model"]["name"]
+        with page.expect_navigation():
+            page.locator(f"a[href='/v1/models/{name}/card']").first.click()
+        assert "Model card" in page.title()
+
+
+def test_no_identifier_is_shown(opened: Browser, service: Service, answered: list[dict[str, Any]]):
+    with watched(opened, service.url) as tab:
+        page = tab.open(f"/console/assessments/{answered[1]['assessment_id']}")
+        whole = page.content()
+        for planted in ("19500907", "2553", "console-1", answered[1]["episode_id"]):
+            assert planted not in whole
+
+
+@pytest.mark.parametrize("language", ["en", "sv"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_grave_for_who_cannot_see_or_point(
+    opened: Browser,
+    service: Service,
+    answered: list[dict[str, Any]],
+    language: str,
+    theme: str,
+):
+    with watched(opened, service.url, language=language, theme=theme) as tab:
+        page = tab.open(f"/console/assessments/{answered[1]['assessment_id']}", pictures=True)
+        assert page.locator("html").get_attribute("lang") == language
+        assert tab.grave_violations() == []
+
+
+def test_nothing_sticks_out_of_a_telephone(
+    opened: Browser, service: Service, answered: list[dict[str, Any]]
+):
+    with watched(opened, service.url, width=360) as tab:
+        page = tab.open(f"/console/assessments/{answered[1]['assessment_id']}", pictures=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_an_unknown_assessment_is_a_page_that_says_so(opened: Browser, service: Service):
+    found = httpx.get(f"{service.url}/console/assessments/0192d0a0-0000-7000-8000-000000000000")
+    assert found.status_code == 404
+    assert found.headers["content-type"].startswith("text/html")
+    assert "There is no such page" in found.text

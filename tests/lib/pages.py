@@ -1,0 +1,125 @@
+"""Pages of the console in a real Chromium, watched: what breaks the promises of every page is a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.lib.chromium import MISSING, browser
+
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PATIENCE_MS = 20_000
+GRAVE = ("serious", "critical")
+
+
+@dataclass
+class Watched:
+    """One tab, with everything in it that no page of ours may do.
+
+    Attributes
+    ----------
+    faults : list of str
+        Errors of the browser's console (violations of the page's policy among them), exceptions of
+        scripts, and requests to other hosts.
+    """
+
+    page: Page
+    url: str
+    faults: list[str] = field(default_factory=list)
+
+    def open(self, path: str, *, status: int = 200, pictures: bool = False) -> Page:
+        """Go to a path of the service; with `pictures`, wait until all of them are drawn."""
+        response = self.page.goto(self.url + path)
+        assert response is not None
+        assert response.status == status, response.status
+        if pictures:
+            self.wait_for_pictures()
+        return self.page
+
+    def wait_for_pictures(self) -> None:
+        """Wait until every picture of the page is drawn; one that failed is a fault."""
+        self.page.wait_for_function(
+            "document.querySelectorAll('.chart').length > 0 && "
+            "[...document.querySelectorAll('.chart')].every((c) => c.dataset.drawn)"
+        )
+        undrawn = self.page.locator(".chart[data-drawn=no]").count()
+        assert not undrawn, f"{undrawn} pictures could not be drawn: {self.faults}"
+
+    def grave_violations(self) -> list[str]:
+        """What axe-core finds serious or critical on the page as it is now."""
+        found: Any = Axe().run(self.page).response
+        return [
+            f"{one['id']}: {one['help']}: {[node['target'] for node in one['nodes'][:3]]}"
+            for one in found["violations"]
+            if one["impact"] in GRAVE
+        ]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium as long as the block lasts.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is none.
+    """
+    command = browser()
+    if command is None:
+        raise FileNotFoundError(MISSING)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=command, args=list(ARGUMENTS))
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@contextmanager
+def watched(
+    opened: Browser,
+    url: str,
+    *,
+    language: str = "en",
+    theme: str = "light",
+    width: int = 1280,
+    **more: Any,
+) -> Iterator[Watched]:
+    """A tab of its own, without cookies of others; whatever it did wrong is a failure at its end."""
+    context = opened.new_context(
+        locale={"en": "en-GB", "sv": "sv-SE"}[language],
+        color_scheme=theme,
+        viewport={"width": width, "height": 900},
+        **more,
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    tab = Watched(page, url)
+    host = urlsplit(url).netloc
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            tab.faults.append(f"console: {message.text}")
+
+    def asked(request: Request) -> None:
+        target = urlsplit(request.url)
+        if target.scheme in ("http", "https") and target.netloc != host:
+            tab.faults.append(f"asked another host: {request.url}")
+
+    page.on("console", said)
+    page.on("pageerror", lambda error: tab.faults.append(f"script: {error}"))
+    page.on("request", asked)
+    try:
+        yield tab
+    finally:
+        context.close()
+    assert not tab.faults, tab.faults
