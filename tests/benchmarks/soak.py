@@ -45,7 +45,6 @@ TOLERANCE = 1e-9
 START_PATIENCE_S = 180.0
 SETTINGS = {
     "RISK_WORKERS": "2",
-    "RISK_ANSWER_BUDGET_MS": "0.3",
     "RISK_REGISTRY_TIMEOUT_S": "5",
     "RISK_LOG_LEVEL": "warning",
 }
@@ -332,6 +331,7 @@ def soak(
     run.register()
     settings = {
         **SETTINGS,
+        "RISK_ANSWER_BUDGET_MS": versions.telling_budget_ms(),
         "MLFLOW_TRACKING_URI": server.url,
         "RISK_REGISTRY_POLL_S": str(interval_s),
     }

@@ -97,7 +97,7 @@ def settings(server: MlflowServer, folder: Path, **more: str) -> dict[str, str]:
         "RISK_WORKERS": "2",
         "RISK_REGISTRY_POLL_S": str(INTERVAL_S),
         "RISK_REGISTRY_TIMEOUT_S": "20",
-        "RISK_ANSWER_BUDGET_MS": "0.3",
+        "RISK_ANSWER_BUDGET_MS": versions.telling_budget_ms(),
         "RISK_WEBHOOK_SECRET_FILE": str(folder / "secret"),
         **more,
     }
