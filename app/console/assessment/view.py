@@ -114,8 +114,6 @@ def _outcome(
         "name": outcome["outcome"],
         "label": label,
         "definition": declared.definition,
-        "horizon_days": declared.horizon_days,
-        "family": declared.family,
         "status": outcome["status"],
         "synthetic": outcome.get("model", {}).get("training_data") == "synthetic",
         "risk": None,
@@ -226,11 +224,13 @@ def _reasons(outcome: Answer, vocabulary: Vocabulary, reader: Reader) -> list[st
             moved = outcome["probability"] - without
             key = "raises_risk" if moved >= 0 else "lowers_risk"
             told.append(
-                reader.texts(f"assessment.{key}", **places, points=reader.numbers.points(moved))
+                reader.texts(
+                    f"assessment.{key}", **places, points=reader.numbers.decimal(100 * moved)
+                )
             )
         else:
             key = "raises_value" if one["contribution"] >= 0 else "lowers_value"
-            much = reader.numbers.signed(one["contribution"], 1)
+            much = reader.numbers.decimal(one["contribution"])
             told.append(reader.texts(f"assessment.{key}", **places, much=much))
     return told
 

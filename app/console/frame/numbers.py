@@ -22,6 +22,8 @@ class Numbers:
     '< 0.1 %'
     >>> en.signed(-0.25), sv.signed(1.5)
     ('−0.25', '+1,50')
+    >>> sv.decimal(-3.66)
+    '3,7'
     >>> sv.plain(1234.5).replace(NARROW_SPACE, ' '), en.plain(71.0)
     ('1 234,5', '71')
     """
@@ -50,6 +52,10 @@ class Numbers:
         told = f"{abs(value):.{decimals}f}"
         sign = "" if float(told) == 0 else MINUS if value < 0 else "+"
         return sign + self._marked(told)
+
+    def decimal(self, value: float, decimals: int = 1) -> str:
+        """The size of a number, without its sign: for sentences that say which way."""
+        return self._marked(f"{abs(value):.{decimals}f}")
 
     def plain(self, value: float | int | str | bool | None) -> str:
         """A value as it is read aloud: at most four significant digits behind the point."""

@@ -142,13 +142,18 @@ def waterfall(
     for i, row in enumerate(data):
         row["order"] = i
         row["end"] = max(row["from"], row["to"])
-    x = {"type": "quantitative", "title": unit, "scale": {"zero": False, "padding": 46}}
+    x = {
+        "type": "quantitative",
+        "title": unit,
+        "scale": {"zero": False, "padding": 46},
+        "axis": {"tickCount": 6},
+    }
     spec = specification(
         data,
         height={"step": 28},
         encoding={
             "y": {"field": "what", "type": "nominal", "sort": {"field": "order"}, "title": None,
-                  "axis": {"labelLimit": 300, "ticks": False}}
+                  "axis": {"ticks": False}}
         },
         layer=[
             {

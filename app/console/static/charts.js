@@ -7,18 +7,24 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function theme() {
+// A picture grows with the page's letters, and its labels leave room for the picture.
+function scale() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+}
+
+function theme(width) {
+  const size = 13 * scale(), limit = Math.max(90, (width < 600 ? 0.55 : 0.42) * width);
   const ink = colour("--ink"), faint = colour("--line"), soft = colour("--ink-soft");
   return {
     background: "transparent",
     font: "system-ui, sans-serif",
     axis: { labelColor: ink, titleColor: soft, gridColor: faint, domainColor: soft, tickColor: soft,
-            labelFontSize: 13, titleFontSize: 13, titleFontWeight: "normal", labelLimit: 260 },
-    legend: { labelColor: ink, titleColor: soft, labelFontSize: 13, titleFontSize: 13, orient: "top",
+            labelFontSize: size, titleFontSize: size, titleFontWeight: "normal", labelLimit: limit },
+    legend: { labelColor: ink, titleColor: soft, labelFontSize: size, titleFontSize: size, orient: "top",
               symbolLimit: 0, labelLimit: 300 },
-    header: { labelColor: ink, titleColor: soft, labelFontSize: 13 },
-    title: { color: ink, anchor: "start", fontSize: 14 },
-    text: { color: ink, fontSize: 13 },
+    header: { labelColor: ink, titleColor: soft, labelFontSize: size },
+    title: { color: ink, anchor: "start", fontSize: 1.1 * size },
+    text: { color: ink, fontSize: size },
     mark: { color: colour("--mark") },
     rule: { color: soft },
     view: { stroke: null },
@@ -49,7 +55,8 @@ async function draw(place) {
     place.append(target);
   }
   const own = coloured(spec);
-  own.config = { ...theme(), ...(own.config || {}) };
+  if (own.height && own.height.step) own.height = { step: own.height.step * scale() };
+  own.config = { ...theme(place.clientWidth), ...(own.config || {}) };
   // `ast`: expressions are interpreted, never made into code; the page's policy forbids the latter.
   await vegaEmbed(target, own, { ast: true, actions: false, renderer: "svg", defaultStyle: false, tooltip: false });
   place.dataset.drawn = "yes";
