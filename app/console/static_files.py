@@ -6,8 +6,9 @@ import mimetypes
 
 from fastapi import APIRouter, Request, Response
 
+from app.console.frame.addresses import HOME
 from app.console.frame.door import page_for
-from app.console.frame.site import HOME, static_files, static_url
+from app.console.frame.site import static_files, static_url
 from app.errors import Problem
 from app.routers.admission import OPEN
 

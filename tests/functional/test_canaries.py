@@ -28,10 +28,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from fastapi.routing import APIRoute
 from psycopg import connect
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
+from app.console.routes import ROUTERS
 from tests.lib.canaries import CHUNK, Canary, Planter, canaries, render, search, search_folder, tell
 from tests.lib.postgres import Postgres, needed_postgres
 from tests.lib.service import Service, run_command, running_service
@@ -84,6 +86,10 @@ NOWHERE = (
     "/fhir/{x}",
     "/console/{x}",
 )
+PAGES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+"""The console's, which the interface does not list either."""
+REFUSING = {WEBHOOK: {401, 404}, "/console/sign-in": {303, 401}}
+"""Where nothing that a walk sends is signed by MLflow, or a credential."""
 METHODS = ("DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "PROPFIND")
 OPEN, GUARDED = "open, SQLite", "authenticated, PostgreSQL"
 
@@ -97,6 +103,7 @@ class Reply:
 
     status: int
     body: bytes
+    head: str = ""
 
     @property
     def json(self) -> Any:
@@ -152,7 +159,7 @@ class Door:
             connection.close()
         else:
             self._connection = connection
-        return Reply(response.status, body)
+        return Reply(response.status, body, str(response.headers))
 
     def send_and_hang_up(self, raw: bytes) -> None:
         """Send bytes on a connection of their own, and nothing after them."""
@@ -369,20 +376,31 @@ class Walk:
 
     def plant_bodies(self, route: str) -> None:
         """Bodies that cannot be used, at any route that takes one."""
-        target = route.replace("{branch_point}", POINT)
+        target, good = route.replace("{branch_point}", POINT), self.allowed | self._form(route)
         for name, broken in BROKEN.items():
             place = f"POST {route}, body: {name}"
             bodies = [broken(" ".join(self._several(place))) for _ in range(EVERYONE // PACK)]
             if route.endswith(":batch"):
-                self.door.ask(route, "POST", target, self.allowed, b"\n".join(bodies))
+                self.door.ask(route, "POST", target, good, b"\n".join(bodies))
                 continue
             for turn, body in enumerate(bodies):
                 if turn % 4:
-                    self.door.ask(route, "POST", target, self.allowed, body)
+                    self.door.ask(route, "POST", target, good, body)
                 else:
                     chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
-                    headers = {**self.allowed, "transfer-encoding": "chunked"}
+                    headers = {**good, "transfer-encoding": "chunked"}
                     self.door.ask(route, "POST", target, headers, chunked)
+
+    def _form(self, route: str) -> dict[str, str]:
+        """What makes a form one of the console's own."""
+        if not route.startswith("/console"):
+            return {}
+        page = self.door.ask("a form", "GET", "/console/sign-in", self.allowed)
+        proof = re.search(rb'name="console-form" content="([0-9a-f]+)"', page.body)
+        cookie = re.search(r"^set-cookie: ([^;]+)", page.head, re.MULTILINE | re.IGNORECASE)
+        assert proof
+        assert cookie
+        return {"cookie": cookie[1], "x-console-form": proof[1].decode()}
 
     def plant_fields(self, route: str, good: Mapping[str, Any]) -> None:
         """Every field of a good body, one kind of wrong value after another, and all its names."""
@@ -526,7 +544,11 @@ class Walk:
                 == 200
             )
             if turn % 5 == 0:
-                for path in (f"/v1/assessments/{number}", f"/v1/episodes/{key}"):
+                for path in (
+                    f"/v1/assessments/{number}",
+                    f"/v1/episodes/{key}",
+                    f"/console/assessments/{number}",
+                ):
                     assert ask("read", "GET", path, who).status == 200
             self._report(turn, number, subject, episode, who)
 
@@ -659,6 +681,10 @@ class Walk:
                     good[path] = _example(operation)
         for path in (*HIDDEN, *NOWHERE):
             self.routes[path] = Route("GET", [])
+        for page in PAGES:
+            for method in page.methods or ():
+                # One path, one entry: what a page takes as a form is planted with the bodies.
+                self.routes[page.path] = Route(method, ["next", "window"])
         assessment = next(body for body in good.values() if "measurements" in body)
         self.follow_patients(assessment)
         for path, route in self.routes.items():
@@ -952,8 +978,7 @@ def test_the_walk_went_everywhere(walk: Walk):
         statuses = walk.door.statuses[path]
         assert sum(statuses.values()) >= EVERYONE // PACK
         if route.method == "POST":
-            # Nothing that is sent there is signed by MLflow.
-            expected = {401, 404} if path == WEBHOOK else {200, 201, 202}
+            expected = REFUSING.get(path, {200, 201, 202, 303})
             assert statuses.keys() & expected, path
     unexpected = {
         route: dict(statuses)

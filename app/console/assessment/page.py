@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from app.console.assessment.view import assessment_view
+from app.console.frame.addresses import HOME
 from app.console.frame.door import page_for
-from app.console.frame.site import HOME, page, reader_of
+from app.console.frame.site import page, reader_of
 from app.errors import Problem
 from app.routers.admission import caller_of
 from app.routers.state import state_of

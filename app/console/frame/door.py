@@ -13,8 +13,9 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
+from app.console.frame.addresses import HOME, own_address
 from app.console.frame.session import COOKIE, FORM_COOKIE, Sessions
-from app.console.frame.site import HOME, page, reader_of
+from app.console.frame.site import page, reader_of
 from app.deid import IdentifierFound
 from app.errors import Problem
 from app.routers.admission import CALLER, OPEN, Direct, Handler
@@ -52,7 +53,7 @@ def page_for(needed: str) -> type[APIRoute]:
                 if "application/json" in request.headers.get("accept", ""):
                     return problem_response(request.scope["path"], problem)
                 if problem.status == UNAUTHENTICATED and request.method in SAFE:
-                    wanted = quote(request.scope["path"], safe="")
+                    wanted = quote(own_address(request.scope["path"]), safe="")
                     return RedirectResponse(f"{SIGN_IN}?next={wanted}", 303)
                 view = {"problem": problem.document(), "status": problem.status}
                 told = page(

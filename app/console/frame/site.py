@@ -16,15 +16,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.cds_hooks.wording import Words, load_wording
+from app.console.frame.addresses import HOME
 from app.console.frame.numbers import Numbers
 from app.console.frame.session import FORM_COOKIE, Sessions
 from app.console.frame.words import Texts, load_texts, preferred
 from app.identity import Caller
 from app.routers.state import state_of
 
-HOME = "/console"
 FOLDER = Path(__file__).parent.parent
 STATIC = FOLDER / "static"
+OK = 200
 LANGUAGE_COOKIE, THEME_COOKIE = "risk_console_language", "risk_console_theme"
 THEMES = ("auto", "light", "dark")
 NAVIGATION = (
@@ -99,7 +100,6 @@ def page(
     sessions: Sessions = request.app.state.console
     form = request.cookies.get(FORM_COOKIE) or sessions.new_form()
     here = request.scope["path"]
-    query = request.scope["query_string"].decode("latin-1")
     html = (
         _environment()
         .get_template(template)
@@ -111,7 +111,8 @@ def page(
             w=reader.words,
             proof=sessions.proof(form),
             here=here,
-            here_quoted=quote(here + (f"?{query}" if query else ""), safe=""),
+            # What could not be shown may have been asked for by anything.
+            back=quote(here if status == OK else HOME, safe=""),
             navigation=[(name, url) for name, url, scope in NAVIGATION if reader.may(scope)],
             is_open=state_of(request).admission.identity.is_open,
             static=static_url,

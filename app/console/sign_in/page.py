@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from app.console.frame.addresses import HOME, own_address
 from app.console.frame.door import SIGN_IN, form_of, page_for
 from app.console.frame.session import (
     COOKIE,
@@ -14,7 +15,6 @@ from app.console.frame.session import (
     credential_of,
 )
 from app.console.frame.site import (
-    HOME,
     LANGUAGE_COOKIE,
     THEME_COOKIE,
     THEMES,
@@ -31,18 +31,6 @@ YEAR_S = 365 * 24 * 3600
 router = APIRouter(
     prefix=HOME, tags=["console"], include_in_schema=False, route_class=page_for(OPEN)
 )
-
-
-def own_address(wanted: str) -> str:
-    """Where somebody goes on to: an address of the console, never one of elsewhere.
-
-    Examples
-    --------
-    >>> own_address("/console/models?x=1"), own_address("https://x.example"), own_address("//x/console")
-    ('/console/models?x=1', '/console', '/console')
-    """
-    within = wanted == HOME or wanted.startswith((f"{HOME}/", f"{HOME}?"))
-    return wanted if within and "\\" not in wanted and wanted.isprintable() else HOME
 
 
 @router.get("/sign-in")
