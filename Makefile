@@ -30,6 +30,7 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.file_drop
 	$(BIN)/python -m tests.benchmarks.shadow
 	$(BIN)/python -m tests.benchmarks.counting
+	$(BIN)/python -m tests.benchmarks.console
 
 # Ten minutes of load while champions are moved, broken and MLflow is killed; never part of the tests.
 soak: .venv/installed

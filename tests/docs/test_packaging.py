@@ -143,6 +143,7 @@ def test_bench_starts_the_benchmark_and_pytest_leaves_it_alone():
             "file_drop",
             "shadow",
             "counting",
+            "console",
         )
     ]
     options = tomllib.loads(read("pyproject.toml"))["tool"]["pytest"]["ini_options"]
