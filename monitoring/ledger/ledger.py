@@ -189,7 +189,7 @@ class Ledger:
         """
         return await self._ask(read_changes)
 
-    async def read_traffic(self, tenant: str, since_us: int, until_us: int) -> dict[str, Traffic]:
+    async def read_traffic(self, tenant: str, since_us: int) -> dict[str, Traffic]:
         """What a tenant asked since a moment, by branch point.
 
         Raises
@@ -197,7 +197,7 @@ class Ledger:
         LedgerUnavailable
             When the database does not answer.
         """
-        return await self._ask(lambda read: read_traffic(read, tenant, since_us, until_us))
+        return await self._ask(lambda read: read_traffic(read, tenant, since_us))
 
     async def _ask(self, read: Callable[[Connection], Found]) -> Found:
         try:

@@ -66,8 +66,8 @@ def _standing(
 
 async def _traffic(state: State, caller: Caller) -> dict[str, Traffic] | None:
     """What the tenant asked in the last day; None while the ledger cannot be read."""
-    now_us = time.time_ns() // 1000
+    since_us = time.time_ns() // 1000 - DAY_US
     try:
-        return await state.parts.ledger.read_traffic(caller.tenant, now_us - DAY_US, now_us)
+        return await state.parts.ledger.read_traffic(caller.tenant, since_us)
     except LedgerUnavailable:
         return None
