@@ -34,6 +34,7 @@ class Site:
     var: Path
     operator: str
     reader: str
+    inspector: str
 
     def champion(self) -> str | None:
         return self.registry.aliases([NAME], CHAMPION).get(NAME)
@@ -92,8 +93,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         registry.set_alias(NAME, CHAMPION, "1")
         reader = key(["read"], var, settings)
         operator = key(["read", "operate"], var, settings)
+        inspector = key(["inspect"], var, settings)
         with running_service(var, folder / "log", settings, until=200) as service:
-            yield Site(service, registry, var, operator, reader)
+            yield Site(service, registry, var, operator, reader, inspector)
 
 
 def sign_in(tab: Watched, credential: str) -> Page:
@@ -202,6 +204,38 @@ def test_who_may_not_operate_sees_no_button_and_is_refused(opened: Browser, site
         answer = httpx.post(site.service.url + promote, headers=headers, data={"champion": "1"})
         assert answer.status_code == status, "a form without its proof is nobody's"
     assert site.champion() == before
+
+
+def test_the_start_is_the_first_page_that_one_may_see(site: Site):
+    def leads_to(address: str, **headers: str) -> tuple[int, str | None]:
+        answer = httpx.get(site.service.url + address, headers=headers)
+        return answer.status_code, answer.headers.get("location")
+
+    own = {"X-API-Key": site.inspector}
+    assert leads_to("/console", **own) == (303, "/console/inspector")
+    assert leads_to("/console/", **{"X-API-Key": site.reader}) == (303, "/console/pathway")
+    assert leads_to("/console") == (303, "/console/sign-in?next=%2Fconsole")
+    for address in ("/console/pathway", "/console/pathway/icu-review", "/console/models", ADDRESS):
+        refused = httpx.get(site.service.url + address, headers=own)
+        assert refused.status_code == 403
+        assert refused.headers["content-type"].startswith("text/html")
+
+
+def test_without_the_registry_the_page_says_so_and_shows_what_is_served(
+    opened: Browser, trained: Path, tmp_path: Path
+):
+    away = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "RISK_REGISTRY_TIMEOUT_S": "4"}
+    with (
+        running_service(trained, tmp_path / "log", away, until=200) as service,
+        watched(opened, service.url) as tab,
+    ):
+        page = tab.open(ADDRESS, pictures=True)
+        assert "has not answered" in page.locator("[data-away]").inner_text()
+        assert page.locator("[data-served]").get_attribute("data-served") == "1"
+        assert page.locator("tr[data-figure=auroc]").count() == 1
+        assert tab.grave_violations() == []
+        refused = httpx.get(f"{service.url}{ADDRESS}/versions/1/promote", timeout=30)
+        assert (refused.status_code, "does not answer now" in refused.text) == (503, True)
 
 
 def test_the_list_and_the_figures_are_the_apis(
