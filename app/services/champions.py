@@ -12,6 +12,7 @@ import structlog
 from app.errors import Problem
 from app.serving.follower import Follower
 from app.serving.registry_desk import RegistryDesk
+from app.serving.slot import ServedModel
 from models.alias_moves import (
     OVERRIDDEN,
     PROMOTED,
@@ -31,6 +32,12 @@ PRESENT, UNGATED, REAL_STAYS, NO_BUNDLE, NOT_BEFORE = (
     "present", "ungated", "real_stays", "no_bundle", "not_before",
 )  # fmt: skip
 """Why a version cannot be moved to."""
+HINDRANCES = {
+    PRESENT: "it is the champion already",
+    REAL_STAYS: "simulated patients never take the place of real ones",
+    NO_BUNDLE: "it was registered without a digest",
+    NOT_BEFORE: "it was never champion",
+}
 CONFLICT = 409
 
 log = structlog.get_logger()
@@ -79,6 +86,24 @@ class Versions:
         return next((one for one in self.versions if one.version == version), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """Who moves an alias, and with what.
+
+    Attributes
+    ----------
+    by : str
+        For the history.
+    served : ServedModel or None
+        What answers now.
+    """
+
+    by: str
+    desk: RegistryDesk
+    follower: Follower
+    served: ServedModel | None
+
+
 def judged(name: str, described: Mapping[str, Any], policy: GatePolicy) -> Versions:
     """What the registry told of a model, held against the gate's sealed records.
 
@@ -99,9 +124,7 @@ def judged(name: str, described: Mapping[str, Any], policy: GatePolicy) -> Versi
     return Versions(name, champion, aliases.get(CHALLENGER), versions, moves, back)
 
 
-async def promote(
-    judged_now: Versions, version: str, by: str, desk: RegistryDesk, follower: Follower
-) -> None:
+async def promote(judged_now: Versions, version: str, mover: Mover) -> None:
     """Make a version champion that the gate let pass.
 
     Raises
@@ -118,14 +141,10 @@ async def promote(
     record = wanted.gate.record
     overridden = record is not None and record.verdict == VERDICT_OVERRIDDEN
     reason = record.reason if record is not None and overridden else None
-    await _move(
-        judged_now, wanted, OVERRIDDEN if overridden else PROMOTED, reason, by, desk, follower
-    )
+    await _move(judged_now, wanted, OVERRIDDEN if overridden else PROMOTED, reason, mover)
 
 
-async def roll_back(
-    judged_now: Versions, version: str, by: str, desk: RegistryDesk, follower: Follower
-) -> None:
+async def roll_back(judged_now: Versions, version: str, mover: Mover) -> None:
     """Give the alias back to the champion before.
 
     Raises
@@ -139,19 +158,14 @@ async def roll_back(
         raise Problem(CONFLICT, "That version is not the champion before the present one.")
     if wanted.hindrance is not None:
         raise Problem(CONFLICT, f"Version {version} is not given back: {said(wanted)}.")
-    await _move(judged_now, wanted, ROLLED_BACK, None, by, desk, follower)
+    await _move(judged_now, wanted, ROLLED_BACK, None, mover)
 
 
 def said(version: VersionStanding) -> str:
     """Why a version cannot be moved to, for a problem's text."""
     if version.hindrance == UNGATED:
         return version.gate.doubt or "the gate has not decided"
-    return {
-        PRESENT: "it is the champion already",
-        REAL_STAYS: "simulated patients never take the place of real ones",
-        NO_BUNDLE: "it was registered without a digest",
-        NOT_BEFORE: "it was never champion",
-    }.get(version.hindrance or "", "")
+    return HINDRANCES.get(version.hindrance or "", "")
 
 
 async def _move(
@@ -159,21 +173,21 @@ async def _move(
     wanted: VersionStanding,
     how: str,
     reason: str | None,
-    by: str,
-    desk: RegistryDesk,
-    follower: Follower,
+    mover: Mover,
 ) -> None:
     name = judged_now.name
-    brought = await desk.bring(name, wanted.version)
+    brought = await mover.desk.bring(name, wanted.version)
     try:
-        await follower.prove(brought)
+        proven = await mover.follower.prove(brought)
     except BundleRefused as error:
         raise Problem(
             CONFLICT, f"Version {wanted.version} does not prove itself: {error}."
         ) from None
+    if proven.model.training_data == SYNTHETIC and _answers_as_real(judged_now, mover.served):
+        raise Problem(CONFLICT, f"Nothing was moved: {HINDRANCES[REAL_STAYS]}.")
     at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    key, text = Move(judged_now.champion, wanted.version, how, reason, at, by).tag()
-    refused = await desk.move({
+    key, text = Move(judged_now.champion, wanted.version, how, reason, at, mover.by).tag()
+    refused = await mover.desk.move({
         "name": name, "version": wanted.version, "digest": wanted.digest,
         "gate": wanted.gate.text, "before": judged_now.champion, "key": key, "text": text,
     })  # fmt: skip
@@ -182,7 +196,7 @@ async def _move(
     log.info(
         "champion_moved", model=name, before=judged_now.champion, after=wanted.version, how=how
     )
-    follower.look_now()
+    mover.follower.look_now()
 
 
 def _standing(
@@ -222,6 +236,19 @@ def _back_hindrance(
     if one.gate.doubt is not None and not was_champion(moves, one.version):
         return NOT_BEFORE
     return _real_stays(one, present)
+
+
+def _answers_as_real(judged_now: Versions, served: ServedModel | None) -> bool:
+    """Whether the champion was fitted on real patients: by its bundle where it is served, else its tag.
+
+    A tag can be edited by hand; what stands in a bundle is what its digest was sealed over.
+    """
+    if judged_now.champion is None:
+        return False
+    if served is not None and served.version == judged_now.champion:
+        return served.model.training_data != SYNTHETIC
+    present = judged_now.of(judged_now.champion)
+    return present is not None and present.training_data != SYNTHETIC
 
 
 def _real_stays(one: VersionStanding, present: VersionStanding | None) -> str | None:

@@ -15,7 +15,7 @@ from app.errors import Problem
 from app.identity import Caller
 from app.routers.admission import caller_of
 from app.routers.state import State, state_of
-from app.services.champions import Versions, judged, promote, roll_back
+from app.services.champions import Mover, Versions, judged, promote, roll_back
 from app.services.standing import OutcomeStanding, by_name, standings
 from models.errors import ModelNotFound, RegistryUnreachable
 from models.vocabulary import BranchPoint
@@ -81,7 +81,7 @@ async def promote_version(name: str, version: str, request: Request) -> Response
     state, caller = state_of(request), caller_of(request)
     _known(name, state, caller, OPERATE)
     versions = await _as_seen(name, request)
-    await _made(promote(versions, version, _by(caller), state.registry, state.follower))
+    await _made(promote(versions, version, _mover(name, state, caller)))
     return RedirectResponse(f"{MODELS}/{name}", 303)
 
 
@@ -104,7 +104,7 @@ async def roll_version_back(name: str, request: Request) -> Response:
     _known(name, state, caller, OPERATE)
     versions = await _as_seen(name, request)
     version = (await form_of(request)).get("version", "")
-    await _made(roll_back(versions, version, _by(caller), state.registry, state.follower))
+    await _made(roll_back(versions, version, _mover(name, state, caller)))
     return RedirectResponse(f"{MODELS}/{name}", 303)
 
 
@@ -169,6 +169,10 @@ async def _made(move: Any) -> None:
         raise Problem(
             503, "The model registry did not answer in time: look whether the champion was moved."
         ) from None
+
+
+def _mover(name: str, state: State, caller: Caller) -> Mover:
+    return Mover(_by(caller), state.registry, state.follower, state.slot.models.get(name))
 
 
 def _by(caller: Caller) -> str:

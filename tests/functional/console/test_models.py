@@ -269,7 +269,7 @@ def test_nothing_grave_for_who_cannot_see_or_point(
 
 
 def test_nothing_sticks_out_of_a_telephone(opened: Browser, service: Service):
-    with watched(opened, service.url, width=360) as tab:
+    with watched(opened, service.url, width=360, language="sv") as tab:
         for address in ("/console/models", ADDRESS):
             page = tab.open(address, pictures=address == ADDRESS)
             assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -96,7 +96,7 @@ def test_nothing_grave_for_who_cannot_see_or_point(
 
 
 def test_nothing_sticks_out_of_a_telephone(opened: Browser, service: Service):
-    with watched(opened, service.url, width=360) as tab:
+    with watched(opened, service.url, width=360, language="sv") as tab:
         for address in ("/console/pathway", "/console/pathway/icu-review"):
             page = tab.open(address)
             assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from app.errors import Problem
 from app.services.champions import (
     NO_BUNDLE,
     NOT_BEFORE,
     PRESENT,
     REAL_STAYS,
     UNGATED,
+    Mover,
     judged,
+    promote,
 )
 from models.alias_moves import Move
 from models.gate_record import FAILED, OVERRIDDEN, PASSED, RECORD_TAG, GatePolicy, GateRecord
@@ -103,3 +108,60 @@ def test_who_only_was_to_become_champion_is_not_gone_back_to():
     both = version(1, None), version(2, record("sha256:2"))
     found = judged(NAME, described(*both, champion="2", moves=moves), WARN)
     assert (found.back_to.version, found.back_to.hindrance) == ("1", NOT_BEFORE)
+
+
+class Desk:
+    """Brings every version and notes what would be moved."""
+
+    def __init__(self) -> None:
+        self.moved: list[Any] = []
+
+    async def bring(self, name: str, version: str) -> Any:
+        return {"name": name, "version": version}
+
+    async def move(self, asked: Any) -> None:
+        self.moved.append(asked)
+
+
+class Follows:
+    """Proves everything; says of each what its bundle says."""
+
+    def __init__(self, data: str) -> None:
+        self._data = data
+        self.looked = 0
+
+    async def prove(self, _: Any) -> Any:
+        return bundled(self._data)
+
+    def look_now(self) -> None:
+        self.looked += 1
+
+
+def bundled(data: str, version: str = "1") -> Any:
+    return SimpleNamespace(version=version, model=SimpleNamespace(training_data=data))
+
+
+@pytest.mark.parametrize(
+    ("its", "served", "moves"),
+    [
+        ("real", bundled("real"), True),
+        ("synthetic", bundled("real"), False),
+        ("synthetic", bundled("synthetic"), True),
+        ("synthetic", None, False),
+        ("synthetic", bundled("synthetic", "0"), False),
+    ],
+)
+def test_what_the_bundle_says_of_its_patients_counts_and_not_the_tag(its, served, moves):
+    """Both versions are tagged as real ones."""
+    both = version(1, record("sha256:1")), version(2, record("sha256:2"))
+    found, desk, follows = judged(NAME, described(*both), WARN), Desk(), Follows(its)
+    asked = promote(found, "2", Mover("console", desk, follows, served))
+    if moves:
+        asyncio.run(asked)
+        [move] = desk.moved
+        assert (move["before"], move["version"], move["gate"]) == ("1", "2", record("sha256:2"))
+        assert json.loads(move["text"])["by"] == "console"
+    else:
+        with pytest.raises(Problem, match="simulated patients never"):
+            asyncio.run(asked)
+    assert (len(desk.moved), follows.looked) == ((1, 1) if moves else (0, 0))
