@@ -63,6 +63,7 @@ from app.serving.conditions import site_conditions
 from app.serving.figures import DriftReading, OutcomeFollowing
 from app.serving.follower import Follower
 from app.serving.memory import settle_memory
+from app.serving.registry_desk import RegistryDesk
 from app.serving.shadow import Challengers, Shadow
 from app.serving.slot import ServedModel, Slot
 from app.serving.worker_group import WorkerGroup
@@ -219,6 +220,7 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
     outcomes_of = OutcomeFollowing(
         settings.database, settings.content, settings.outcomes_poll_s, settings.born_at_zero_s
     )
+    desk_of_registry = RegistryDesk(settings.var_dir, settings.registry_timeout_s)
     challengers = Challengers(settings.var_dir, settings.registry_timeout_s, shadow)
 
     @asynccontextmanager
@@ -253,6 +255,7 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
                 with suppress(asyncio.CancelledError):
                     await task
             await challengers.end()
+            await desk_of_registry.end()
             await identity.end()
             await desk.servers.close()
             await ledger.close()
@@ -282,7 +285,7 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
     app.state.risk = State(
         settings, follower, admission, bodies, fhir_bodies, codings, parts, desk,
         load_deliveries(settings.webhook_secret_file),
-        DriftReading(settings.database, settings.content),
+        DriftReading(settings.database, settings.content), desk_of_registry,
     )  # fmt: skip
     app.state.console = Sessions(keyring)
     for router in (*ROUTERS, *(PAGES if settings.console else ())):

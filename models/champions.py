@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from models.alias_desk import describe, move
 from models.errors import BundleRefused, ModelNotFound, RegistryUnreachable
 from models.gate_record import RECORD_TAG
 from models.model_cache import Cache
@@ -58,7 +59,8 @@ def main(arguments: Sequence[str]) -> int:
 
     A line in is `{"names": […], "alias": …}`, a line out is `{"versions": […], "challenging": […]}`
     (the second: which of the models have a challenger) or `{"error": …}`; before the first of them,
-    `{"ready": true}` says that MLflow is loaded.
+    `{"ready": true}` says that MLflow is loaded. With `"desk"` in it, a line asks what `models.alias_desk`
+    answers ("describe", "move"), or for one version's bundle ("bring").
     The end of standard input ends the process, so it never outlives the service that asked.
     """
     cache, tracking_uri, registry_uri = arguments
@@ -71,17 +73,28 @@ def main(arguments: Sequence[str]) -> int:
             registry = registry or Registry(tracking_uri, registry_uri)
             kept = kept or Cache(Path(cache))
             asked = json.loads(line)
-            versions, challenging = registry.holders(asked["names"], asked["alias"], CHALLENGER)
-            found = [_kept(registry, version, kept) for version in versions]
+            answer = _answer(asked, registry, kept)
         except (RegistryUnreachable, ModelNotFound) as error:
-            answer: dict[str, Any] = {"error": str(error)}
+            answer = {"error": str(error)}
             registry = None  # whatever it held open is no good any more
         except OSError as error:
             answer = {"error": f"the model cache cannot be used ({error.strerror})"}
-        else:
-            answer = {"versions": [asdict(one) for one in found], "challenging": challenging}
         _say(answer)
     return 0
+
+
+def _answer(asked: Mapping[str, Any], registry: Registry, kept: Cache) -> dict[str, Any]:
+    match asked.get("desk"):
+        case "describe":
+            return describe(registry, asked["name"])
+        case "bring":
+            version = registry.version(asked["name"], asked["version"])
+            return asdict(_kept(registry, version, kept))
+        case "move":
+            return move(registry, asked)
+    versions, challenging = registry.holders(asked["names"], asked["alias"], CHALLENGER)
+    found = [_kept(registry, version, kept) for version in versions]
+    return {"versions": [asdict(one) for one in found], "challenging": challenging}
 
 
 def _say(answer: Mapping[str, Any]) -> None:

@@ -233,6 +233,18 @@ class Registry:
                 return Version(model.name, number, version.tags.get(DIGEST_TAG), version.tags)
         return self.version(model.name, number)
 
+    def about(self, name: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Aliases with their versions, and the tags of a registered model as a whole.
+
+        Raises
+        ------
+        ModelNotFound
+            When no version of it is registered.
+        """
+        with _Answering():
+            found = self._client.get_registered_model(name)
+        return {alias: str(one) for alias, one in found.aliases.items()}, dict(found.tags)
+
     def set_alias(self, name: str, alias: str, version: str) -> None:
         with _Answering():
             self._client.set_registered_model_alias(name, alias, version)

@@ -22,7 +22,7 @@ CODE = ("models", "training")
 APART = (
     "training/adopt", "training/export", "training/pathway", "training/signal", "training/signing",
     "training/transport", "training/travel", "training/commands", "training/cli.py", "training/workers.py",
-    "training/gate/", "training/promot", "training/alias_moves.py", "training/compare.py", "models/gate_record.py",
+    "training/gate/", "training/promot", "models/alias_moves.py", "models/alias_desk.py", "training/compare.py", "models/gate_record.py",
     "models/card/page.py", "models/card/pictures.py", "models/card/chai.py",
 )  # fmt: skip
 LIBRARIES = ("lightgbm", "numpy", "scipy")

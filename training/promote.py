@@ -20,6 +20,8 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
+from models.alias_moves import PROMOTED as MOVED_ON
+from models.alias_moves import ROLLED_BACK, Move, champion_before, moves_of, was_champion
 from models.bundle import Bundle, prove, read_bundle
 from models.errors import BundleRefused, ModelNotFound
 from models.gate_record import FAILED, OVERRIDDEN, PASSED, RECORD_TAG, GatePolicy, GateRecord
@@ -27,8 +29,6 @@ from models.gate_record import admission as admission_of
 from models.registry import CHAMPION, Registry
 from models.tripwire import find_in_bytes
 from models.vocabulary import Vocabulary
-from training.alias_moves import PROMOTED as MOVED_ON
-from training.alias_moves import ROLLED_BACK, Move, champion_before, moves_of, was_champion
 from training.errors import ChampionMoved, OverrideRefused, RollbackRefused
 from training.gate import OpenCohort, Proven, gate_figures
 from training.promotion import OWN_RULES, Decision, Finding, decide, load_rules

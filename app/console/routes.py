@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from app.console import static_files
 from app.console.assessment import page as assessment
+from app.console.home import page as home
+from app.console.models import page as models
+from app.console.pathway import page as pathway
 from app.console.sign_in import page as sign_in
 
-ROUTERS = (static_files.router, static_files.by_browsers, sign_in.router, assessment.router)
+ROUTERS = (
+    static_files.router,
+    static_files.by_browsers,
+    home.router,
+    sign_in.router,
+    assessment.router,
+    pathway.router,
+    models.reading,
+    models.operating,
+)

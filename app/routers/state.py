@@ -19,6 +19,7 @@ from app.routers.body import BodyReader
 from app.services.parts import Parts
 from app.serving.figures import DriftReading
 from app.serving.follower import Follower
+from app.serving.registry_desk import RegistryDesk
 from app.serving.slot import Slot
 from app.settings import Settings
 from models.vocabulary import BranchPoint, Vocabulary
@@ -43,6 +44,8 @@ class State:
         The check of MLflow's webhook; None where none is received.
     drift : DriftReading
         Reads drift from the ledger, beside the workers.
+    registry : RegistryDesk
+        Answers people's questions about versions, and moves an alias for them.
     """
 
     settings: Settings
@@ -55,6 +58,7 @@ class State:
     desk: Desk
     deliveries: SignedDeliveries | None
     drift: DriftReading
+    registry: RegistryDesk
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -24,7 +24,7 @@ from app.serving.slot import ServedModel, Slot, load_served_model
 from app.serving.worker_group import WorkerGroup, WorkerRow
 from models.bundle import read_bundle
 from models.errors import BundleRefused, RegistryUnreachable
-from models.gate_record import SERVE, admission
+from models.gate_record import SERVE, GatePolicy, admission
 from models.registry import CHAMPION
 from models.vocabulary import Vocabulary
 
@@ -146,6 +146,21 @@ class Follower:
     def look_now(self) -> None:
         """Let every worker of the group look at the registry as soon as it hears of it."""
         self.group.ask_all()
+
+    @property
+    def gate_policy(self) -> GatePolicy:
+        """What this installation does with ungated versions, and whose seals it believes."""
+        return self._conditions.gate
+
+    async def prove(self, candidate: Mapping[str, Any]) -> ServedModel:
+        """Read, check and prove a version as if it were champion, and serve nothing of it.
+
+        Raises
+        ------
+        BundleRefused
+            Naming what does not hold.
+        """
+        return await asyncio.to_thread(self._load_one, candidate)
 
     def workers(self) -> tuple[list[WorkerRow], int]:
         """How every living worker follows, and the refused versions that all ever counted."""

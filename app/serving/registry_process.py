@@ -50,18 +50,29 @@ class RegistryProcess:
             When MLflow did not answer, or the process ended. A process that says that MLflow does
             not answer is kept: another would take seconds to start, at every look of an outage.
         """
+        answer = await self.ask({"names": list(names), "alias": alias})
+        return answer["versions"], answer["challenging"]
+
+    async def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """One question of `models.champions`, answered; the next may follow only then.
+
+        Raises
+        ------
+        TimeoutError
+        RegistryUnreachable
+            As for `holders`.
+        """
         try:
             async with asyncio.timeout(LOADING_PATIENCE_S):
                 child = await self._ready()
-            asked = {"names": list(names), "alias": alias}
             async with asyncio.timeout(self._timeout_s):
-                answer = await self._answer(child, asked)
+                answer = await self._answer(child, question)
         except BaseException:  # the caller's patience ends by cancelling
             await self.end()
             raise
         if "error" in answer:
             raise RegistryUnreachable(answer["error"])
-        return answer["versions"], answer["challenging"]
+        return answer
 
     async def _ready(self) -> asyncio.subprocess.Process:
         """The process, started if need be, with MLflow loaded."""

@@ -13,6 +13,7 @@ from monitoring.ledger.entries import (
 from monitoring.ledger.errors import LedgerDamaged, LedgerError, LedgerMisfit, LedgerUnavailable
 from monitoring.ledger.identifiers import new_identifier
 from monitoring.ledger.ledger import Ledger, Recorded
+from monitoring.ledger.traffic import Traffic
 from monitoring.ledger.writer import Commitment
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "Recorded",
     "Shadow",
     "TokenUse",
+    "Traffic",
     "new_identifier",
 ]

@@ -20,6 +20,7 @@ from monitoring.ledger.identifiers import month_of_identifier
 from monitoring.ledger.links import linked
 from monitoring.ledger.silence import read_changes
 from monitoring.ledger.tables import ASSESSMENTS
+from monitoring.ledger.traffic import Traffic, read_traffic
 from monitoring.ledger.writer import TRY_AGAIN_AFTER_S, Commitment, Writer
 
 
@@ -187,6 +188,16 @@ class Ledger:
             When the database does not answer.
         """
         return await self._ask(read_changes)
+
+    async def read_traffic(self, tenant: str, since_us: int) -> dict[str, Traffic]:
+        """What a tenant asked since a moment, by branch point.
+
+        Raises
+        ------
+        LedgerUnavailable
+            When the database does not answer.
+        """
+        return await self._ask(lambda read: read_traffic(read, tenant, since_us))
 
     async def _ask(self, read: Callable[[Connection], Found]) -> Found:
         try:

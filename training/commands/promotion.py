@@ -161,7 +161,7 @@ def rollback(
 
 def history(name: Model, var: Var = DEFAULT_VAR, as_json: AsJson = False) -> None:
     """Show who was champion when, by whose hand and why."""
-    from training.alias_moves import champion_before, moves_of
+    from models.alias_moves import champion_before, moves_of
 
     registry = Registry.at(var)
     moves = moves_of(registry.model_tags(name))

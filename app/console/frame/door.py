@@ -44,7 +44,7 @@ def page_for(needed: str) -> type[APIRoute]:
             async def admitted(request: Request) -> Response:
                 caller = None
                 try:
-                    caller = request.scope[CALLER] = await _admit(request, needed)
+                    caller = request.scope[CALLER] = await admit_to(request, needed)
                     if request.method not in SAFE:
                         await _refuse_foreign_form(request)
                     return await handle(request)
@@ -67,7 +67,14 @@ def page_for(needed: str) -> type[APIRoute]:
     return Page
 
 
-async def _admit(request: Request, needed: str) -> Any:
+async def admit_to(request: Request, needed: str) -> Any:
+    """The caller of a page; None where everybody may look.
+
+    Raises
+    ------
+    Problem
+        401, 403 or 429.
+    """
     if needed == OPEN:
         return None
     sessions: Sessions = request.app.state.console

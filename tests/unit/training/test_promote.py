@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from models.alias_moves import moves_of
 from models.errors import BundleRefused, RegistryUnreachable
 from models.gate_record import RECORD_TAG, GatePolicy, Standing, admission
 from models.registry import CHAMPION, Registry, Version
 from models.vocabulary import Vocabulary
 from tests.lib.gated import cohort, flattened, good, registered, version_files
-from training.alias_moves import moves_of
 from training.errors import ChampionMoved, OverrideRefused, RollbackRefused
 from training.promote import Promotion, promote_version, roll_back, rules_digest
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from training.alias_moves import (
+from models.alias_moves import (
     OVERRIDDEN,
     PROMOTED,
     ROLLED_BACK,

@@ -1,0 +1,1 @@
+"""Where the console begins: the first page that the caller may see."""

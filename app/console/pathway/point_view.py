@@ -1,0 +1,120 @@
+"""What the page of one branch point shows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.console.frame.site import Reader
+from app.console.pathway.view import Standing, outcome_rows, traffic_in_words
+from models.reference_scores import SCORES
+from models.vocabulary import BranchPoint, Feature, Vocabulary
+from models.vocabulary.bands import Bands
+
+
+def point_view(
+    standing: Standing, vocabulary: Vocabulary, reader: Reader, *, counted: bool
+) -> dict[str, Any]:
+    """Everything that the page shows."""
+    point = standing.point
+    states = {row["outcome"]: row for row in outcome_rows(standing, vocabulary, reader)}
+    return {
+        "id": point.id,
+        "title": getattr(point, f"title_{reader.language}"),
+        "question": getattr(point, f"question_{reader.language}"),
+        "stage": reader.numbers.plain(point.stage),
+        "hook": point.hook,
+        "purpose": point.intended_purpose,
+        "who": point.who,
+        "regulatory": point.regulatory_note,
+        "silent": standing.silent,
+        "counted": counted,
+        "traffic": traffic_in_words(standing.traffic, reader),
+        "synthetic": any(row["synthetic"] for row in states.values()),
+        "outcomes": [
+            _outcome(name, bands, states[name], vocabulary, reader)
+            for name, bands in point.outcomes.items()
+        ],
+        "inputs": [_input(name, point, vocabulary, reader) for name in point.features],
+        "actions": [
+            {
+                "id": one.id,
+                "label": reader.words.label(one),
+                "when": ", ".join(_band(name, reader) for name in one.bands),
+                "outcome": reader.words.label(vocabulary.outcomes[one.outcome]),
+                "source": one.source,
+                "capacity": one.capacity,
+            }
+            for one in point.actions
+        ],
+        "scores": [
+            (name, getattr(SCORES[name], f"title_{reader.language}"))
+            for name in point.reference_scores
+        ],
+    }
+
+
+def _outcome(
+    name: str, bands: Bands | None, state: dict[str, Any], vocabulary: Vocabulary, reader: Reader
+) -> dict[str, Any]:
+    outcome = vocabulary.outcomes[name]
+    unit = outcome.unit
+    return state | {
+        "definition": outcome.definition,
+        "competing": outcome.competing,
+        "horizon": None
+        if outcome.horizon_days is None
+        else reader.numbers.plain(outcome.horizon_days),
+        "unit": None if unit is None else reader.words.units.get(unit, unit),
+        "bands": [] if bands is None else bands_in_words(bands, reader),
+        "band_source": None if bands is None else bands.source,
+    }
+
+
+def bands_in_words(bands: Bands, reader: Reader) -> list[str]:
+    """Every band with where it ends; the last is what is left."""
+    told = [
+        reader.texts(
+            "pathway.band_below", band=_band(name, reader), limit=reader.numbers.percent(limit, 0)
+        )
+        for name, limit in zip(bands.names, bands.limits, strict=False)
+    ]
+    last = _band(bands.names[-1], reader)
+    if not bands.limits:
+        return [last]
+    limit = reader.numbers.percent(bands.limits[-1], 0)
+    return [*told, reader.texts("pathway.band_from", band=last, limit=limit)]
+
+
+def _band(name: str, reader: Reader) -> str:
+    return reader.words.bands.get(name, name)
+
+
+def _input(name: str, point: BranchPoint, vocabulary: Vocabulary, reader: Reader) -> dict[str, Any]:
+    feature = vocabulary.features[name]
+    age = point.maximum_age_hours.get(name, feature.maximum_age_hours)
+    return {
+        "name": name,
+        "label": reader.words.label(feature),
+        "required": name in point.required,
+        "unit": reader.words.units.get(feature.unit or "", feature.unit or ""),
+        "range": _range(feature, reader),
+        "age": None if age is None else reader.texts("pathway.hours", hours=reader.numbers.plain(age)),
+        "codes": _codes(feature),
+    }  # fmt: skip
+
+
+def _range(feature: Feature, reader: Reader) -> str:
+    """What may be sent: limits, categories, or yes and no."""
+    if feature.plausible is not None:
+        lowest, highest = (reader.numbers.plain(limit) for limit in feature.plausible)
+        return f"{lowest}–{highest}"
+    if feature.categories:
+        return ", ".join(feature.categories)
+    if feature.kind == "flag":
+        return f"{reader.texts('frame.yes')}, {reader.texts('frame.no')}"
+    return feature.pattern or ""
+
+
+def _codes(feature: Feature) -> Sequence[str]:
+    return [f"{system} {code}" for system, codes in feature.codes.items() for code in codes]
