@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from app.console.frame.addresses import HOME
 from app.console.frame.door import admit_to, page_for
-from app.console.frame.site import HOME, NAVIGATION
+from app.console.frame.site import NAVIGATION
 from app.errors import Problem
 from app.routers.admission import OPEN
 

@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from app.console.frame.addresses import HOME
 from app.console.frame.door import form_of, page_for
-from app.console.frame.site import HOME, Reader, page, reader_of
+from app.console.frame.site import Reader, page, reader_of
 from app.console.models.model_view import model_view, move_view
 from app.console.models.view import list_view
 from app.errors import Problem

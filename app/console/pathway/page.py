@@ -6,8 +6,9 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
+from app.console.frame.addresses import HOME
 from app.console.frame.door import page_for
-from app.console.frame.site import HOME, page, reader_of
+from app.console.frame.site import page, reader_of
 from app.console.pathway.point_view import point_view
 from app.console.pathway.view import Standing, pathway_view
 from app.identity import Caller
