@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.console import static_files
 from app.console.assessment import page as assessment
+from app.console.inspector import page as inspector
 from app.console.patient import page as patient
 from app.console.sign_in import page as sign_in
 
@@ -13,4 +14,5 @@ ROUTERS = (
     sign_in.router,
     assessment.router,
     patient.router,
+    inspector.router,
 )
