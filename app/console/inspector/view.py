@@ -13,7 +13,7 @@ from app.console.assessment.outcomes import label_of, value_of
 from app.console.frame.site import Reader
 from app.deid.attacks import ALLOWED, summarise
 from app.deid.policy import POLICY
-from app.fhir.inspection import NOT_READ, InspectedResource
+from app.fhir.inspection import MOST, NOT_READ, InspectedResource
 from app.services.inspect_sent import ACCEPTED, InspectedSent
 from models.vocabulary import BranchPoint, Vocabulary
 
@@ -47,6 +47,7 @@ def found_view(found: InspectedSent, vocabulary: Vocabulary, reader: Reader) -> 
         "faults": found.faults,
         "rows": rows,
         "resources": resources,
+        "shown_at_most": MOST if len(resources) >= MOST else None,
         "actions": [
             (reader.texts(f"inspector.action_{action}"), count)
             for action, count in Counter(row["action"] for row in found.rows).items()

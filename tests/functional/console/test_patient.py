@@ -32,6 +32,12 @@ def recorded(client: httpx.Client) -> int:
     return seq
 
 
+def counted(client: httpx.Client) -> list[str]:
+    """What the metrics count of assessments."""
+    lines = client.get("/metrics").text.splitlines()
+    return [line for line in lines if line.startswith("risk_assessments_total")]
+
+
 def told(client: httpx.Client, values: dict[str, Any]) -> dict[str, str]:
     answer = client.post(ASSESSMENTS, json={"measurements": values}).json()
     return {
@@ -70,7 +76,7 @@ def test_the_answer_is_that_of_the_api_and_nothing_is_stored(
     by_api, otherwise = told(client, values), told(client, {**values, "creatinine": 400})
     assert by_api
     assert by_api != otherwise
-    before = recorded(client)
+    before = recorded(client), counted(client)
     with watched(opened, service.url) as tab:
         page = with_example(tab)
         assert risks(page).items() >= by_api.items()
@@ -80,7 +86,7 @@ def test_the_answer_is_that_of_the_api_and_nothing_is_stored(
         page.get_by_role("button", name="Show the answer").click()
         page.wait_for_load_state()
         assert risks(page).items() >= otherwise.items()
-    assert recorded(client) == before
+    assert (recorded(client), counted(client)) == before
 
 
 def test_a_value_in_another_unit_gives_the_same_risk(opened: Browser, service: Service):
