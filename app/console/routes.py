@@ -5,8 +5,10 @@ from __future__ import annotations
 from app.console import static_files
 from app.console.assessment import page as assessment
 from app.console.home import page as home
+from app.console.inspector import page as inspector
 from app.console.models import page as models
 from app.console.pathway import page as pathway
+from app.console.patient import page as patient
 from app.console.sign_in import page as sign_in
 
 ROUTERS = (
@@ -15,7 +17,9 @@ ROUTERS = (
     home.router,
     sign_in.router,
     assessment.router,
+    patient.router,
     pathway.router,
     models.reading,
     models.operating,
+    inspector.router,
 )

@@ -132,12 +132,12 @@ class _Way:
 
     def fields(self, document: Any) -> Iterator[Row]:
         if not isinstance(document, dict):
-            yield _row("", _came(document), None, "anything_else_refused")
+            yield _row("", form_of_value(document), None, "anything_else_refused")
             return
         protected = document.get("protected_identity") is True
         for position, (name, sent) in enumerate(document.items()):
             if name not in FIELDS:
-                came = f"unknown field; {_came(sent, name)}"
+                came = f"unknown field; {form_of_value(sent, name)}"
                 yield _row(f"/{position}", came, None, "anything_else_refused")
             elif name == "measurements":
                 yield from self._measurements(sent, document.get("index_time"))
@@ -147,7 +147,7 @@ class _Way:
                 yield self._field(name, sent, protected)
 
     def _field(self, name: str, sent: Any, protected: bool) -> Row:
-        pointer, came = f"/{name}", _came(sent)
+        pointer, came = f"/{name}", form_of_value(sent)
         clean = self.alone({name: sent, "protected_identity": protected} | {name: sent})
         if clean is None:
             text = isinstance(sent, str) and name in {"index_time", "protected_identity"}
@@ -172,13 +172,13 @@ class _Way:
             clean = self.alone({name: [item]})
             pointer = f"/{name}/{position}"
             if clean is None:
-                yield _row(pointer, _came(item), None, "free_text_refused")
+                yield _row(pointer, form_of_value(item), None, "free_text_refused")
             else:
-                yield _row(pointer, _came(item), getattr(clean, name)[0], DECLARED[name])
+                yield _row(pointer, form_of_value(item), getattr(clean, name)[0], DECLARED[name])
 
     def _measurements(self, sent: Any, index_time: Any) -> Iterator[Row]:
         if not isinstance(sent, dict):
-            yield _row("/measurements", _came(sent), None, "anything_else_refused")
+            yield _row("/measurements", form_of_value(sent), None, "anything_else_refused")
             return
         anchor = (
             {} if self.alone({"index_time": index_time}) is None else {"index_time": index_time}
@@ -186,7 +186,7 @@ class _Way:
         for position, (name, given) in enumerate(sent.items()):
             feature = self.vocabulary.features.get(name)
             if feature is None:
-                came = f"unknown name; {_came(given, name)}"
+                came = f"unknown name; {form_of_value(given, name)}"
                 yield _row(f"/measurements/{position}", came, None, "unknown_name_refused")
             else:
                 yield from self._measurement(name, given, anchor)
@@ -194,7 +194,7 @@ class _Way:
     def _measurement(self, name: str, given: Any, anchor: Mapping[str, Any]) -> Iterator[Row]:
         pointer = f"/measurements/{name}"
         if not self.vocabulary.can_be_known(name, self.point.id):
-            yield _row(pointer, _came(given), None, "not_yet_known")
+            yield _row(pointer, form_of_value(given), None, "not_yet_known")
             return
         parts = given if isinstance(given, dict) else {"value": given}
         value, unit, time = parts.get("value"), parts.get("unit"), parts.get("time")
@@ -209,7 +209,7 @@ class _Way:
         clean = through(piece)
         timed = None if time is None else through({**piece, "time": time})
         if "value" in parts or not isinstance(given, dict):
-            came = _came(value)
+            came = form_of_value(value)
             if value is None:
                 yield _row(at, came, None, "not_measured")
             elif clean is None:
@@ -221,12 +221,12 @@ class _Way:
             yield _row(at, "nothing", None, "anything_else_refused")
         if unit is not None:
             rule = "measurement_unit_converted" if unit_good else "measurement_unit_unknown"
-            yield _row(f"{pointer}/unit", _came(unit), None, rule)
+            yield _row(f"{pointer}/unit", form_of_value(unit), None, rule)
         if time is not None:
             yield self._time(f"{pointer}/time", time, name, anchor, timed or clean)
         for position, (key, sent) in enumerate(parts.items()):
             if key not in MEASUREMENT_KEYS:
-                came = f"unknown key; {_came(sent, key)}"
+                came = f"unknown key; {form_of_value(sent, key)}"
                 yield _row(f"{pointer}/{position}", came, None, "anything_else_refused")
 
     def _leaves(self, clean: Deidentified) -> tuple[Any, str]:
@@ -251,14 +251,14 @@ class _Way:
         if alone is None:
             text = isinstance(sent, str)
             rule = "free_text_refused" if text else "anything_else_refused"
-            return _row(pointer, _came(sent), None, rule)
+            return _row(pointer, form_of_value(sent), None, rule)
         if clean is not None and clean.measurements:
             (measurement,) = clean.measurements
             kept = self.stored(clean)
             if kept and measurement.age_s is not None:
                 left = {"minutes_before": minutes_before(measurement.age_s)}
-                return _row(pointer, _came(sent), left, "measurement_time_to_minutes")
-        return _row(pointer, _came(sent), None, "measurement_time_unused")
+                return _row(pointer, form_of_value(sent), left, "measurement_time_to_minutes")
+        return _row(pointer, form_of_value(sent), None, "measurement_time_unused")
 
 
 def _row(pointer: str, came: str, leaves: Any, rule: str) -> Row:
@@ -271,7 +271,7 @@ def _row(pointer: str, came: str, leaves: Any, rule: str) -> Row:
     }
 
 
-def _came(sent: Any, name: str = "") -> str:
+def form_of_value(sent: Any, name: str = "") -> str:
     """Form of what came and the kinds of identifiers seen in it, never what it says."""
     try:
         text = json.dumps(sent, ensure_ascii=False)

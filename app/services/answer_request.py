@@ -10,20 +10,19 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from app.access_log import Actor, Touched
 from app.access_log.seal import ASSESS
-from app.deid import POLICY_VERSION, Deidentified, IdentifierFound, scrub, stored_inputs
+from app.deid import POLICY_VERSION, Deidentified, IdentifierFound
 from app.schemas.assessment_request import AssessmentRequest
 from app.schemas.statuses import ANSWERED
-from app.services.assess import assess
 from app.services.parts import Parts
 from app.services.silence import marked_silent, silent_answer
-from models.vocabulary import IMPLAUSIBLE, BranchPoint, Intake, settle
+from app.services.work_out import work_out
+from models.vocabulary import IMPLAUSIBLE, BranchPoint, Intake
 from monitoring.ledger import Assessment, new_identifier
 
 
@@ -73,25 +72,16 @@ def begin_answer(
     start = time.perf_counter()
     told = parts.silence.tells(actor.tenant, point.id)
     now_us = time.time_ns() // 1000
-    clean = scrub(
-        request,
-        tenant=actor.tenant,
-        care_units=care_units,
-        now=datetime.fromtimestamp(now_us // 1_000_000, UTC),
-        pseudonymiser=parts.pseudonymiser,
-    )
-    intake = settle(clean.measurements, point, parts.vocabulary.features)
     try:
-        inputs = stored_inputs(intake.used)
+        worked = work_out(
+            request, point, actor.tenant, care_units, now_us // 1_000_000, identify(now_us), parts
+        )
     except IdentifierFound:
         parts.metrics.tripped("request")
         raise
-    assessment_id = identify(now_us)
-    panel = parts.slot.panel(point, clean.outcomes)
-    said = panel.assess(intake.values)
+    clean, intake, document = worked.clean, worked.intake, worked.document
     # Small vectors of counts: what was answered itself is gone before the commit is done.
-    tallies = panel.tallies(intake.values, said, _implausible(clean, intake))
-    document = assess(clean, intake, point, parts.vocabulary, panel, said, assessment_id)
+    tallies = worked.panel.tallies(intake.values, worked.said, _implausible(clean, intake))
     if told:
         look(document)
         body = stored = orjson.dumps(document)
@@ -107,7 +97,7 @@ def begin_answer(
     }
     entry = Assessment(
         recorded_at_us=now_us,
-        assessment_id=assessment_id,
+        assessment_id=document["assessment_id"],
         tenant=actor.tenant,
         branch_point=point.id,
         unit=clean.unit,
@@ -115,14 +105,14 @@ def begin_answer(
         episode_id=clean.episode_id,
         protected=clean.protected,
         index_time_us=int(clean.index_time.timestamp()) * 1_000_000,
-        inputs=inputs,
+        inputs=worked.inputs,
         answer=stored,
         models=orjson.dumps(digests).decode(),
         policy=POLICY_VERSION,
         latency_us=int((time.perf_counter() - start) * 1_000_000),
     )
     touched = Touched(
-        ASSESS, request.subject, request.episode, request.unit, point.id, assessment_id,
+        ASSESS, request.subject, request.episode, request.unit, point.id, entry.assessment_id,
         protected=clean.protected,
     )  # fmt: skip
     access = parts.access_log.seal(now_us, actor, touched, clean.subject_id)

@@ -22,7 +22,7 @@ def asked_for() -> tuple[set[str], set[str]]:
     text = "\n".join(file.read_text(encoding="utf-8") for file in SOURCES)
     whole = {name for name in WHOLE.findall(text) if name.split(".")[0] in pages}
     begun = {name for name in BEGUN.findall(text) if name.split(".")[0] in pages}
-    return {name for name in whole if not name.endswith((".html", ".py", ".toml"))}, begun
+    return {name for name in whole if not name.endswith((".html", ".py", ".toml", ".js"))}, begun
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

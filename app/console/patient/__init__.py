@@ -1,0 +1,1 @@
+"""Trying a patient: what would be answered to values that somebody types."""
