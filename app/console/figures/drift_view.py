@@ -48,6 +48,7 @@ def drift_view(
     model = chosen(models, wanted)
     return {
         "window": told["window"],
+        "fewest": reader.numbers.plain(FEWEST),
         "assessments": reader.numbers.plain(told["assessments"]),
         "models": [_line(one, vocabulary, reader) for one in models],
         "model": None if model is None else _model(model, vocabulary, reader),

@@ -43,8 +43,8 @@ def bin_label(label: str, feature: Any, reader: Reader) -> str:
     >>> from app.cds_hooks.wording import load_wording
     >>> from app.console.frame.words import load_texts
     >>> sv = Reader(None, load_texts()["sv"], load_wording()["sv"], Numbers("sv"), "auto")
-    >>> [bin_label(one, None, sv) for one in ("01: 21.755 to 24.696", "00: up to 1234.5", "missing")]
-    ['21,75–24,7', 'högst 1 234', 'saknas']
+    >>> [bin_label(one, None, sv) for one in ("01: 21.755 to 24.696", "00: up to 912.5", "missing")]
+    ['21,75–24,7', 'högst 912,5', 'saknas']
     """
     if label in (MISSING, IMPLAUSIBLE, UNSEEN):
         return reader.texts(f"figures.bin_{label}")
