@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from app.console import static_files
 from app.console.assessment import page as assessment
+from app.console.figures import page as figures
 from app.console.home import page as home
 from app.console.inspector import page as inspector
+from app.console.integration import page as integration
 from app.console.models import page as models
 from app.console.pathway import page as pathway
 from app.console.patient import page as patient
@@ -21,5 +23,8 @@ ROUTERS = (
     pathway.router,
     models.reading,
     models.operating,
+    figures.router,
     inspector.router,
+    integration.router,
+    integration.sending,
 )

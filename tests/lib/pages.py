@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.lib.chromium import MISSING, browser
 
@@ -47,10 +47,9 @@ class Watched:
 
     def wait_for_pictures(self) -> None:
         """Wait until every picture of the page is drawn; one that failed is a fault."""
-        self.page.wait_for_function(
-            "document.querySelectorAll('.chart').length > 0 && "
-            "[...document.querySelectorAll('.chart')].every((c) => c.dataset.drawn)"
-        )
+        # Not `wait_for_function`: its polls are code from text, which the page's policy forbids.
+        expect(self.page.locator(".chart").first).to_be_attached(timeout=PATIENCE_MS)
+        expect(self.page.locator(".chart:not([data-drawn])")).to_have_count(0, timeout=PATIENCE_MS)
         undrawn = self.page.locator(".chart[data-drawn=no]").count()
         assert not undrawn, f"{undrawn} pictures could not be drawn: {self.faults}"
 

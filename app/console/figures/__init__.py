@@ -1,0 +1,1 @@
+"""What the service watches of itself: drift, and what became of what was predicted."""

@@ -1,0 +1,106 @@
+"""Drift and outcomes as pages: what moved is named first, and figures are the API's."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser
+
+from tests.lib.pages import watched
+from tests.lib.service import Service, run_command, running_service
+
+ASK = "/v1/branch-points/icu-review/assessments"
+LONG_AGO, KNOWN_AT = "2025-06-01T08:00:00Z", "2026-01-15T08:00:00Z"
+N, OUTCOME = 300, "death_180d"
+DRIFT, OUTCOMES = "/console/figures?window=1d", "/console/figures/outcomes?window=1d"
+
+
+@pytest.fixture(scope="module")
+def shifted(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that was told creatinine in µmol/L under the name of mg/dL, and of outcomes."""
+    told = run_command(
+        "risk-train", "rows", "support2", "--held-out", "--limit", str(N), var=trained
+    )
+    given = {"RISK_OUTCOMES_POLL_S": "0.2", "RISK_CARE_UNITS": '["ward-31"]'}
+    log = tmp_path_factory.mktemp("figures") / "log"
+    with running_service(trained, log, given) as service:
+        with service.client() as client:
+            for line in told.stdout.splitlines():
+                row = json.loads(line)
+                values = row["request"]["measurements"]
+                if "creatinine" in values:
+                    values["creatinine"]["value"] *= 88
+                asked = {"measurements": values, "index_time": LONG_AGO, "unit": "ward-31"}
+                answer = client.post(ASK, json=asked).raise_for_status().json()
+                report = {"assessment_id": answer["assessment_id"], "outcome": OUTCOME,
+                          "value": row["labels"][OUTCOME], "observed_at": KNOWN_AT}  # fmt: skip
+                client.post("/v1/outcomes", json=report).raise_for_status()
+            deadline = time.monotonic() + 60
+            while not of_outcome(client):
+                assert time.monotonic() < deadline, "outcomes were not counted"
+                time.sleep(0.1)
+        yield service
+
+
+def of_outcome(client: httpx.Client) -> dict[str, Any] | None:
+    """The figures of the API once every outcome is counted."""
+    reply = client.get("/v1/monitoring/performance?window=1d")
+    if reply.status_code != 200:
+        return None
+    for one in reply.json()["models"]:
+        if one["model"].endswith(OUTCOME) and one["figures"]["n"] > 0.9 * N:
+            return one
+    return None
+
+
+def test_the_input_in_the_wrong_unit_is_named_first(opened: Browser, shifted: Service):
+    with shifted.client() as client, watched(opened, shifted.url) as tab:
+        page = tab.open(DRIFT, pictures=True)
+        told = client.get("/v1/monitoring/drift?window=1d").json()["models"][0]
+        (psi,) = [one["psi"] for one in told["features"] if one["feature"] == "creatinine"]
+        first = page.locator("[data-ranking] tbody tr").first
+        assert first.locator("th").text_content() == "Creatinine"
+        assert first.locator("td").first.text_content() == f"{psi:.2f}"
+        assert "Asks for attention: Creatinine" in page.locator("[data-ranking]").inner_text()
+
+
+def test_ratios_are_those_of_the_api(opened: Browser, shifted: Service):
+    with shifted.client() as client, watched(opened, shifted.url) as tab:
+        page = tab.open(OUTCOMES, pictures=True)
+        told = of_outcome(client)
+        assert told is not None
+        row = page.locator(f"tr[data-model='{told['model']}']")
+        figures = told["figures"]
+        assert row.locator("[data-ratio]").inner_text() == f"{figures['ratio']:.2f}"
+        between = f"{figures['lower']:.2f}–{figures['upper']:.2f}"
+        assert row.locator("[data-interval]").inner_text() == between
+
+
+@pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("sv", "dark")])
+@pytest.mark.parametrize("path", [DRIFT, OUTCOMES])
+def test_nothing_grave_and_nothing_sticks_out_of_a_telephone(
+    opened: Browser, shifted: Service, path: str, language: str, theme: str
+):
+    with watched(opened, shifted.url, language=language, theme=theme, width=360) as tab:
+        page = tab.open(path, pictures=True)
+        assert tab.grave_violations() == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_too_little_is_said_instead_of_drawn(opened: Browser, service: Service):
+    with watched(opened, service.url) as tab:
+        page = tab.open("/console/figures?window=1h")
+        assert "at least 200" in page.locator("[data-too-few]").inner_text()
+        assert page.locator("[data-ranking]").count() == 0
+
+
+def test_a_window_that_there_is_not_is_a_page_that_says_so(service: Service):
+    found = httpx.get(f"{service.url}/console/figures?window=2w")
+    assert found.status_code == 422
+    assert found.headers["content-type"].startswith("text/html")
