@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from tests.lib.risk_models import Fitted, bundle_files, fitted, values_of
 NAME = "icu-review.death_180d"
 SHIFT = 0.05
 CARD = b'{"cohort": {"title": "synthetic rows"}}'
-SLOW_COLUMNS = 2200
+SLOW_COLUMNS = 2300
 """Columns without weight: an answer is many times the work, and a bundle 13 MB."""
 TIMED = 21
 Files = dict[str, bytes]
@@ -98,7 +97,9 @@ def telling_budget_ms() -> str:
             start = time.thread_time()
             found.model.assess(encoded_patient())
             spent.append(time.thread_time() - start)
-        times.append(median(spent))
+        times.append(
+            min(spent)
+        )  # a machine that is busy with other tests adds, and never takes off
     return f"{1000 * math.sqrt(times[0] * times[1]):.4f}"
 
 

@@ -93,8 +93,16 @@ def test_nothing_grave_and_nothing_sticks_out_of_a_telephone(
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_too_little_is_said_instead_of_drawn(opened: Browser, service: Service):
-    with watched(opened, service.url) as tab:
+def test_too_little_is_said_instead_of_drawn(
+    opened: Browser, trained: Path, patients: list[dict[str, Any]], tmp_path: Path
+):
+    """Of a service of its own: others have been asked by other tests."""
+    with (
+        running_service(trained, tmp_path / "log") as service,
+        service.client() as client,
+        watched(opened, service.url) as tab,
+    ):
+        client.post(ASK, json=patients[0]["request"]).raise_for_status()
         page = tab.open("/console/figures?window=1h")
         assert "at least 200" in page.locator("[data-too-few]").inner_text()
         assert page.locator("[data-ranking]").count() == 0
