@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         operator = key(["read", "operate"], var, settings)
         inspector = key(["inspect"], var, settings)
         with running_service(var, folder / "log", settings, until=200) as service:
+            wait_for_registry(f"{service.url}{ADDRESS}", operator)
             yield Site(service, registry, var, operator, reader, inspector)
+
+
+def wait_for_registry(address: str, operator: str) -> None:
+    """Until MLflow is loaded where the page asks it: until then the page says that it is away."""
+    deadline = time.monotonic() + 180
+    while True:
+        page = httpx.get(address, headers={"X-API-Key": operator}, timeout=30).text
+        if "data-version=" in page:
+            return
+        assert time.monotonic() < deadline, "the registry never answered the page"
 
 
 def sign_in(tab: Watched, credential: str) -> Page:
