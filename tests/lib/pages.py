@@ -19,6 +19,8 @@ ARGUMENTS = (
 )  # fmt: skip
 PATIENCE_MS = 60_000
 GRAVE = ("serious", "critical")
+LOOKS = [(language, theme) for language in ("en", "sv") for theme in ("light", "dark")]
+"""What every page is looked at in."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from tests.lib.pages import Watched, watched
+from tests.lib.pages import LOOKS, Watched, watched
 from tests.lib.service import Service
 
 ASSESSMENTS = "/v1/branch-points/icu-review/assessments"
@@ -95,8 +95,7 @@ def test_no_identifier_is_shown(opened: Browser, service: Service, answered: lis
             assert planted not in whole
 
 
-@pytest.mark.parametrize("language", ["en", "sv"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_nothing_grave_for_who_cannot_see_or_point(
     opened: Browser,
     service: Service,

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from tests.lib.pages import watched
+from tests.lib.pages import LOOKS, watched
 from tests.lib.service import Service, run_command, running_service
 
 ASK = "/v1/branch-points/icu-review/assessments"
@@ -82,7 +82,7 @@ def test_ratios_are_those_of_the_api(opened: Browser, shifted: Service):
         assert row.locator("[data-interval]").inner_text() == between
 
 
-@pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("sv", "dark")])
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
 @pytest.mark.parametrize("path", [DRIFT, OUTCOMES])
 def test_nothing_grave_and_nothing_sticks_out_of_a_telephone(
     opened: Browser, shifted: Service, path: str, language: str, theme: str

@@ -17,7 +17,7 @@ from app.cds_hooks.hooks import load_hooks
 from app.examples.patients import TAKEN_AT, load_patients
 from app.examples.requests import fhir_request, hook_request
 from models.vocabulary import load_vocabulary
-from tests.lib.pages import watched
+from tests.lib.pages import LOOKS, watched
 from tests.lib.service import Service
 from tests.lib.two_keys import two_keys
 
@@ -148,7 +148,7 @@ def test_no_attack_succeeds(opened: Browser, service: Service):
         assert tab.grave_violations() == []
 
 
-@pytest.mark.parametrize(("language", "theme"), [("en", "dark"), ("sv", "light")])
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_nothing_grave_and_nothing_sticks_out(
     opened: Browser, service: Service, language: str, theme: str
 ):

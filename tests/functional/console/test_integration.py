@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from tests.lib.pages import watched
+from tests.lib.pages import LOOKS, watched
 from tests.lib.service import Service
 
 PAGE = "/console/integration"
@@ -57,7 +57,7 @@ def test_an_example_is_answered_by_the_served_models_and_recorded_nowhere(
     assert live["assessment_id"] == ""
 
 
-@pytest.mark.parametrize(("language", "theme"), [("en", "dark"), ("sv", "light")])
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_nothing_grave_and_nothing_wider_than_a_telephone(
     opened: Browser, service: Service, language: str, theme: str
 ):

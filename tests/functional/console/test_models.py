@@ -18,7 +18,7 @@ from models.gate_record import FAILED, PASSED, RECORD_TAG, GateRecord
 from models.registry import CHAMPION, Registry
 from monitoring.keyring import gate_keys, load_keyring
 from tests.lib import versions
-from tests.lib.pages import Watched, watched
+from tests.lib.pages import LOOKS, Watched, watched
 from tests.lib.service import Service, run_command, running_service
 from tests.lib.versions import NAME, Publisher, corrupt, without_trace
 
@@ -233,6 +233,22 @@ def test_the_start_is_the_first_page_that_one_may_see(site: Site):
         assert refused.headers["content-type"].startswith("text/html")
 
 
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
+def test_nothing_grave_where_a_champion_is_moved(
+    opened: Browser, site: Site, language: str, theme: str
+):
+    with watched(opened, site.service.url, language=language, theme=theme) as tab:
+        tab.page.set_extra_http_headers({"X-API-Key": site.operator})
+        for address in (
+            ADDRESS,
+            f"{ADDRESS}/versions/2/promote",
+            f"{ADDRESS}/versions/{FLUNKED}/promote",
+        ):
+            page = tab.open(address)
+            assert page.locator("html").get_attribute("lang") == language
+            assert tab.grave_violations() == []
+
+
 def test_without_the_registry_the_page_says_so_and_shows_what_is_served(
     opened: Browser, trained: Path, tmp_path: Path
 ):
@@ -268,8 +284,7 @@ def test_the_list_and_the_figures_are_the_apis(
         assert "precision-recall curve" in page.locator("[data-lacking]").inner_text()
 
 
-@pytest.mark.parametrize("language", ["en", "sv"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_nothing_grave_for_who_cannot_see_or_point(
     opened: Browser, service: Service, language: str, theme: str
 ):

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from tests.lib.pages import watched
+from tests.lib.pages import LOOKS, watched
 from tests.lib.service import Service
 
 ASSESSMENTS = "/v1/branch-points/icu-review/assessments"
@@ -83,8 +83,7 @@ def test_a_branch_point_tells_its_inputs_outcomes_and_actions(
         assert "0–120" in age
 
 
-@pytest.mark.parametrize("language", ["en", "sv"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_nothing_grave_for_who_cannot_see_or_point(
     opened: Browser, service: Service, language: str, theme: str
 ):

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.examples.patients import load_patients
-from tests.lib.pages import Watched, watched
+from tests.lib.pages import LOOKS, Watched, watched
 from tests.lib.service import Service
 from tests.lib.two_keys import two_keys
 
@@ -167,7 +167,7 @@ def test_it_works_without_scripts(opened: Browser, service: Service, client: htt
         assert risks(page).items() >= by_api.items()
 
 
-@pytest.mark.parametrize(("language", "theme"), [("en", "dark"), ("sv", "light")])
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_nothing_grave_and_nothing_sticks_out(
     opened: Browser, service: Service, language: str, theme: str
 ):

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from tests.lib.pages import watched
+from tests.lib.pages import LOOKS, watched
 from tests.lib.service import Service, run_command, running_service
 
 UNKNOWN = "/console/assessments/0192d0a0-0000-7000-8000-000000000000"
@@ -44,6 +44,24 @@ def guarded(
     own = {"RISK_API_KEYS_FILE": site["RISK_API_KEYS_FILE"]}
     with running_service(trained, log, own) as service:
         yield service
+
+
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
+def test_nothing_grave_where_one_signs_in_and_where_nothing_is(
+    opened: Browser, guarded: Service, site: dict[str, str], language: str, theme: str
+):
+    with watched(opened, guarded.url, language=language, theme=theme, width=360) as tab:
+        page = tab.open("/console/sign-in")
+        assert page.locator("html").get_attribute("lang") == language
+        assert tab.grave_violations() == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        page.set_extra_http_headers({"X-API-Key": site["reader"]})
+        page.goto(guarded.url + UNKNOWN)
+        assert page.locator("h1").count() == 1
+        assert tab.grave_violations() == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        # The browser says of every page that is not there what it is for.
+        tab.faults.clear()
 
 
 def test_a_key_opens_pages_until_one_signs_out(
