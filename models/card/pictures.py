@@ -13,6 +13,7 @@ from math import ceil, floor, log10
 from typing import Any
 
 from models.card.figures import LABELS, main_figure, subgroups
+from models.card.precision_recall import precision_recall
 from models.card.said import number, numbers, part, parts
 
 # Okabe and Ito's colours that are dark enough on white.
@@ -45,8 +46,8 @@ class Picture:
 
 
 def pictures(evaluation: Mapping[str, Any]) -> list[Picture]:
-    """Calibration, ROC, decision curve and subgroups, as far as the evaluation tells them."""
-    drawn = (_calibration, _roc, _decision_curve, _deciles, _forest)
+    """Calibration, ROC, precision, decision curve and subgroups, as far as the evaluation tells them."""
+    drawn = (_calibration, _roc, _precision_recall, _decision_curve, _deciles, _forest)
     return [picture for draw in drawn if (picture := draw(evaluation)) is not None]
 
 
@@ -87,6 +88,25 @@ def _roc(evaluation: Mapping[str, Any]) -> Picture | None:
     rows = [_three(a, b) for a, b in zip(wrong, right, strict=True)]
     headings = ("false positive rate", "sensitivity")
     return plot.picture("ROC curve", f"{words} Dashed: a coin.", headings, rows)
+
+
+def _precision_recall(evaluation: Mapping[str, Any]) -> Picture | None:
+    curve, share = precision_recall(evaluation), number(evaluation, "prevalence")
+    if len(curve) < 2 or share is None:
+        return None
+    plot = _Plot("Sensitivity (recall)", "Precision", (0, 1), (0, 1))
+    plot.line([(0, share), (1, share)], GREY, "6 4")
+    plot.line(curve, BLUE)
+    area = number(evaluation, "auprc", "value")
+    words = (
+        "Of those above a threshold, the share that has the event, against the share of events found"
+        + ("." if area is None else f"; the area below (average precision) is {area:.3f}.")
+    )
+    rows = [_three(a, b) for a, b in curve]
+    return plot.picture(
+        "Precision-recall curve", f"{words} Dashed: the share of events among all.",
+        ("recall", "precision"), rows,
+    )  # fmt: skip
 
 
 def _decision_curve(evaluation: Mapping[str, Any]) -> Picture | None:

@@ -48,6 +48,7 @@ def full_card() -> dict[str, Any]:
         "evaluation": {
             "kind": "binary",
             "rows": 2272,
+            "prevalence": 0.25,
             "auroc": _figure(0.819, 0.801, 0.836),
             "brier": _figure(0.158, 0.15, 0.167),
             "calibration": {

@@ -28,7 +28,6 @@ FIGURES = (
     ("calibration", "in_the_large"), ("calibration", "ici"), ("calibration", "e90"),
 )  # fmt: skip
 OF_MLFLOW = "mlflow."
-PRECISION_RECALL = "precision_recall"
 
 
 def model_view(
@@ -161,13 +160,11 @@ def _evaluation(evaluation: Mapping[str, Any], reader: Reader) -> dict[str, Any]
         figures.append((path[-1], label, n.plain(round(value, 3)), between))
     pictures = pictures_of(evaluation, reader.texts, n) if evaluation else []
     drawn = {one.title for one in pictures}
-    wanted = ["roc", "calibration", "decision_curve", "subgroups"]
+    wanted = ["roc", "precision_recall", "calibration", "decision_curve", "subgroups"]
     if evaluation.get("kind") == "numeric":
         wanted = ["calibration", "subgroups"]
     lacking = [one for one in wanted if reader.texts(f"pictures.{one}") not in drawn]
     told = [reader.texts(f"pictures.{one}") for one in lacking]
-    if evaluation.get("kind") == "binary" and PRECISION_RECALL not in evaluation:
-        told.append(reader.texts("models.precision_recall"))
     rows, events = number(evaluation, "rows"), number(evaluation, "events")
     return {
         "figures": figures,

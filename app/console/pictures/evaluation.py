@@ -9,6 +9,7 @@ from app.console.frame.numbers import Numbers
 from app.console.frame.words import Texts
 from app.console.pictures.picture import Picture, specification
 from models.card.figures import main_figure, subgroups
+from models.card.precision_recall import precision_recall
 from models.card.said import number, numbers, part, parts
 
 HEIGHT = 300
@@ -21,7 +22,7 @@ SHOWN_ROWS = 14
 
 def pictures_of(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -> list[Picture]:
     """Every picture that the stored evaluation has the numbers for."""
-    drawn = (roc, calibration, deciles, decision_curve, forest)
+    drawn = (roc, precision, calibration, deciles, decision_curve, forest)
     return [
         one for draw in drawn if (one := draw(evaluation, texts, told)) is not None
     ]  # fmt: skip
@@ -55,6 +56,36 @@ def roc(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -> Picture |
     step = max(1, len(rows) // SHOWN_ROWS)
     table = [_percents(told, *row) for row in rows[::step]]
     return Picture(texts("pictures.roc"), said, spec, heads, table)
+
+
+def precision(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -> Picture | None:
+    """Of those above a threshold the share with the event, against the share of events found."""
+    curve, share = precision_recall(evaluation), number(evaluation, "prevalence")
+    if len(curve) < 2 or share is None:
+        return None
+    x = _axis("x", texts("pictures.recall"), PERCENT, WHOLE)
+    y = _axis("y", texts("pictures.precision"), PERCENT, WHOLE)
+    spec = specification(
+        [{"x": a, "y": b, "order": i} for i, (a, b) in enumerate(curve)],
+        height=HEIGHT,
+        layer=[
+            _line_from((0.0, share), (1.0, share)),
+            {
+                "mark": {"type": "line", "color": "@mark", "strokeWidth": 2.5},
+                "encoding": {"x": x, "y": y, "order": {"field": "order", "type": "quantitative"}},
+            },
+        ],
+    )
+    area = number(evaluation, "auprc", "value")
+    said = texts(
+        "pictures.precision_recall_said",
+        area="–" if area is None else told.plain(round(area, 3)),
+        share=told.percent(share),
+    )
+    heads = (texts("pictures.recall"), texts("pictures.precision"))
+    step = max(1, len(curve) // SHOWN_ROWS)
+    table = [_percents(told, *row) for row in curve[::step]]
+    return Picture(texts("pictures.precision_recall"), said, spec, heads, table)
 
 
 def calibration(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -> Picture | None:
@@ -258,7 +289,12 @@ def _tenths(
 
 def _diagonal(lowest: float, highest: float) -> dict[str, Any]:
     """Where both axes say the same."""
-    ends = [{"a": lowest, "b": lowest}, {"a": highest, "b": highest}]
+    return _line_from((lowest, lowest), (highest, highest))
+
+
+def _line_from(begin: tuple[float, float], end: tuple[float, float]) -> dict[str, Any]:
+    """A dashed line to compare with."""
+    ends = [{"a": a, "b": b} for a, b in (begin, end)]
     return {
         "data": {"values": ends},
         "mark": {"type": "line", "color": "@mark-5", "strokeDash": [6, 4]},

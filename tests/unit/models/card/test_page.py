@@ -146,7 +146,9 @@ def test_simulated_patients_are_named_before_anything_else():
 
 def test_pictures_are_those_that_the_evaluation_tells():
     titles = [picture.title for picture in pictures(full_card()["evaluation"])]
-    assert titles == ["Calibration", "ROC curve", "Decision curve", "AUROC by subgroup"]
+    assert titles == [
+        "Calibration", "ROC curve", "Precision-recall curve", "Decision curve", "AUROC by subgroup",
+    ]  # fmt: skip
     titles = [picture.title for picture in pictures(numeric_card()["evaluation"])]
     assert titles == ["Observed and predicted", "Mean absolute error by subgroup"]
     assert pictures({}) == []
@@ -162,6 +164,8 @@ def test_what_is_drawn_stands_there_in_numbers_too():
     rows = {picture.title: picture.rows for picture in pictures(full_card()["evaluation"])}
     assert rows["Calibration"] == (("0.200", "0.210", "0.100 to 0.300"),)
     assert rows["ROC curve"][1] == ("0.300", "0.800")
+    # Of four patients one has the event: 0.8 x 1 of 0.8 x 1 + 0.3 x 3.
+    assert rows["Precision-recall curve"] == (("0.800", "0.471"), ("1.000", "0.250"))
     assert rows["Decision curve"] == (("0.100", "0.280", "0.270"), ("0.500", "0.100", "-0.300"))
     page = card_page(full_card())
     for title in rows:
