@@ -80,7 +80,8 @@ class ModelDrift:
         Of the predictions; None of fewer than 200 answers.
     explanation : float or None
         Half the sum of the absolute differences of each feature's share of the reasons, now and when
-        the model was fitted: 0 where the same features drive the risk, 1 where others do.
+        the model was fitted: 0 where the same features drive the risk, 1 where others do; None of fewer
+        than 200 answers.
     """
 
     name: str
@@ -149,7 +150,7 @@ def model_drift(profile: ModelProfile, vector: Floats) -> ModelDrift:
         None
         if fitted is None or answered < FEWEST
         else float(psi(smoothed_shares(predictions), fitted)),
-        _explanation(reasons, profile.contributions),
+        None if answered < FEWEST else _explanation(reasons, profile.contributions),
         tuple(features),
     )
 

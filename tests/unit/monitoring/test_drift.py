@@ -57,10 +57,12 @@ def test_of_too_few_nothing_is_told():
 def test_explanations_drift_by_the_shares_that_change_hands():
     """Three quarters of the reasons were age; now a quarter is: half of all has changed hands."""
     fitted = {"contributions": {"age": 0.6, "sbp": 0.2}}
-    vector = counts((0, 100, 0, 0, 0), (0, 100, 0, 0, 0), 100, (10.0, 30.0))
+    vector = counts((0, 200, 0, 0, 0), (0, 200, 0, 0, 0), 200, (20.0, 60.0))
     told = model_drift(profile(**fitted), vector)
     assert told.explanation == pytest.approx(0.5)
     assert [one.reason for one in told.features] == [0.1, 0.3]
+    few = counts((0, 199, 0, 0, 0), (0, 199, 0, 0, 0), 199, (20.0, 60.0))
+    assert model_drift(profile(**fitted), few).explanation is None
     assert (told.mean, told.expected_brier) == (pytest.approx(0.2), pytest.approx(0.16))
     assert model_drift(profile(), vector).explanation is None
 
