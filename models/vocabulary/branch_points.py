@@ -21,8 +21,11 @@ SCHEMA = {
     "question_sv": Key(str, required=True),
     "hook": Key(str, required=True),
     "intended_purpose": Key(str, required=True),
+    "intended_purpose_sv": Key(str),
     "who": Key(str, required=True),
+    "who_sv": Key(str),
     "regulatory_note": Key(str, required=True),
+    "regulatory_note_sv": Key(str),
     "switchable": Key(bool, required=True),
     "reference_scores": Key(list),
     "required": Key(list, required=True),
@@ -70,6 +73,8 @@ class BranchPoint:
 
     Attributes
     ----------
+    intended_purpose_sv, who_sv, regulatory_note_sv : str or None
+        None where a site wrote them in English only.
     features : tuple of str
         Every input that may be sent here, required ones first.
     derived : tuple of str
@@ -97,6 +102,9 @@ class BranchPoint:
     maximum_age_hours: Mapping[str, float]
     outcomes: Mapping[str, Bands | None]
     actions: tuple[Action, ...]
+    intended_purpose_sv: str | None = None
+    who_sv: str | None = None
+    regulatory_note_sv: str | None = None
 
     def decision_thresholds(self, outcome: str) -> tuple[float, ...]:
         """Probabilities at which somebody would act: where a suggestion or the band of action begins.
@@ -195,6 +203,9 @@ def _branch_point(
         maximum_age_hours=MappingProxyType({name: float(ages[name]) for name in ages}),
         outcomes=MappingProxyType(declared),
         actions=tuple(_action(row, item, declared) for item in _tables(row, "action", "id")),
+        intended_purpose_sv=values.get("intended_purpose_sv"),
+        who_sv=values.get("who_sv"),
+        regulatory_note_sv=values.get("regulatory_note_sv"),
     )  # fmt: skip
 
 

@@ -35,6 +35,8 @@ SCHEMA = {
     "integer": Key(bool),
     "top_code": Key(NUMBER),
     "categories": Key(list),
+    "category_labels_en": Key(list),
+    "category_labels_sv": Key(list),
     "ordered": Key(bool),
     "pattern": Key(str),
     "derived_from": Key(dict),
@@ -50,10 +52,13 @@ SCHEMA = {
 }
 ALLOWED_BY_KIND = {
     "number": {"unit", "accepted_units", "plausible", "integer", "top_code", "loinc_units"},
-    "category": {"categories", "ordered", "derived_from"},
+    "category": {
+        "categories", "category_labels_en", "category_labels_sv", "ordered", "derived_from",
+    },
     "flag": set(),
     "code": {"pattern"},
-}
+}  # fmt: skip
+LANGUAGES = ("en", "sv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,9 @@ class Feature:
     integer: bool = False
     top_code: float | None = None
     categories: tuple[str, ...] = ()
+    category_labels: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     ordered: bool = False
     pattern: str | None = None
     derived_from: Derivation | None = None
@@ -121,6 +129,28 @@ class Feature:
         if self.kind == "flag":
             return bool(value)
         return int(value) if self.integer and float(value).is_integer() else value
+
+    def category_label(self, category: str, language: str) -> str:
+        """What people read for a category; its own name, with spaces, where nobody wrote a label.
+
+        Parameters
+        ----------
+        category : str
+            One of `categories`, or one that the dictionary had when a model was fitted.
+        language : str
+            "en" or "sv".
+
+        Examples
+        --------
+        >>> from models.vocabulary import load_vocabulary
+        >>> disease = load_vocabulary().features["disease_group"]
+        >>> disease.category_label("lung_cancer", "sv"), disease.category_label("old_name", "sv")
+        ('lungcancer', 'old name')
+        """
+        labels = self.category_labels.get(language)
+        if labels is None or category not in self.categories:
+            return category.replace("_", " ")
+        return labels[self.categories.index(category)]
 
 
 def load_features(
@@ -200,6 +230,7 @@ def _feature(row: Row) -> Feature:
         integer=values.get("integer", False),
         top_code=_top_code(row, plausible),
         categories=categories,
+        category_labels=MappingProxyType(_category_labels(row, categories)),
         ordered=values.get("ordered", False),
         pattern=values.get("pattern"),
         derived_from=_derivation(row, categories),
@@ -208,6 +239,20 @@ def _feature(row: Row) -> Feature:
         maximum_age_hours=values.get("maximum_age_hours"),
         direction=values.get("direction"),
     )
+
+
+def _category_labels(row: Row, categories: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    keys = {language: f"category_labels_{language}" for language in LANGUAGES}
+    given = {language: row.strings(key) for language, key in keys.items() if key in row.values}
+    if not given:
+        return {}
+    for language, key in keys.items():
+        found = len(given.get(language, ()))
+        if found != len(categories):
+            row.refuse(
+                f"`{key}` needs a label for each of {len(categories)} categories, has {found}"
+            )
+    return given
 
 
 def _plausible(row: Row) -> tuple[float, float]:

@@ -20,7 +20,9 @@ SCHEMA = {
     "maximum": Key(NUMBER),
     "family": Key(str, required=True),
     "definition": Key(str, required=True),
+    "definition_sv": Key(str),
     "competing": Key(str),
+    "competing_sv": Key(str),
     "directions_apply": Key(bool, required=True),
     "label_source": Key(str, required=True),
     "source": Key(str, required=True),
@@ -44,8 +46,10 @@ class Outcome:
     directions_apply: bool
     label_source: str
     source: str
+    definition_sv: str | None = None
     horizon_days: int | None = None
     competing: str | None = None
+    competing_sv: str | None = None
     unit: str | None = None
     minimum: float | None = None
     maximum: float | None = None
@@ -86,5 +90,7 @@ def _outcome(row: Row) -> Outcome:
         row.refuse("`minimum` must be below `maximum`")
     if values["family"] != "mortality" and "competing" not in values:
         row.refuse("must say in `competing` how death is treated")
+    if "competing_sv" in values and "competing" not in values:
+        row.refuse("`competing_sv` needs `competing`")
     values.pop("horizon", None)
     return Outcome(**values)

@@ -149,6 +149,13 @@ REFUSED = [
     (BAND, '[0, 2, "low"]', '["a", 2, "low"]', "[lowest, highest, category]"),
     (BAND, 'feature = "lactate", ', "", "needs exactly `feature` and `bands`"),
     (BAND, 'feature = "lactate"', 'feature = "lactat"', "which is not in the dictionary"),
+    (BAND, "ordered = true", "ordered = true\ncategory_labels_en = ['a', 'b']",
+     "`category_labels_sv` needs a label for each of 2 categories, has 0"),
+    (BAND, "ordered = true",
+     "ordered = true\ncategory_labels_en = ['a', 'b']\ncategory_labels_sv = ['a']",
+     "`category_labels_sv` needs a label for each of 2 categories, has 1"),
+    (BAND, "ordered = true", "ordered = true\ncategory_labels_en = ['a', '']", "non-empty strings"),
+    (FLAG, 'kind = "flag"', 'kind = "flag"\ncategory_labels_sv = ["x"]', "belong to a flag"),
     # codes as values
     (CODE, "pattern = '^[A-Z][0-9]{2}$'", "", "a code needs a `pattern`"),
     (CODE, "'^[A-Z][0-9]{2}$'", "'^[A-Z'", "`pattern` is not a regular expression"),
@@ -267,3 +274,13 @@ def test_a_loaded_dictionary_cannot_be_changed(load):
         lactate.unit = "mg/dL"
     with pytest.raises(TypeError):
         lactate.conversions["mg/dL"] = Conversion(1.0)
+
+
+def test_a_category_is_read_by_its_label_and_without_one_by_its_name(load):
+    labels = 'category_labels_en = ["little", "much"]\ncategory_labels_sv = ["lite", "mycket"]'
+    with_labels = load(LACTATE + BAND.replace("ordered = true", f"ordered = true\n{labels}"))
+    band = with_labels["lactate_band"]
+    assert [band.category_label("high", one) for one in ("en", "sv")] == ["much", "mycket"]
+    # A stored assessment may name a category that the dictionary no longer has.
+    assert band.category_label("very_high", "sv") == "very high"
+    assert load(LACTATE + BAND)["lactate_band"].category_label("high", "sv") == "high"

@@ -56,6 +56,7 @@ REFUSED = [
     (DEATH, "horizon_days = 30", "horizon_days = 30\nminimum = 0", "has no unit and no limits"),
     (DEATH, 'family = "mortality"', 'family = "complication"', "how death is treated"),
     (STAY, 'competing = "death ends the stay"', "", "how death is treated"),
+    (DEATH, "horizon_days = 30", 'horizon_days = 30\ncompeting_sv = "x"', "needs `competing`"),
     (STAY, 'unit = "d"', "", "needs `unit` and `minimum`"),
     (STAY, "minimum = 0.0", "", "needs `unit` and `minimum`"),
     (STAY, "maximum = 400.0", "maximum = 0.0", "`minimum` must be below `maximum`"),
