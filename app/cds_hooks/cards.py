@@ -230,7 +230,8 @@ class CardMaker:
         if isinstance(value, bool):
             return self.words("yes" if value else "no")
         if isinstance(value, str):
-            return value.replace("_", " ")
+            feature = self.vocabulary.features[reason["feature"]]
+            return feature.category_label(value, self.words.language)
         return self.words.measured(value, reason["unit"])
 
     def _untold(self, outcomes: Sequence[Outcome]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from models.vocabulary import Feature
 from monitoring.counting.profile import IMPLAUSIBLE, UNSEEN
 from monitoring.report.disclosure import MARK
 from monitoring.report.judged import Row, asked_of
@@ -18,17 +19,21 @@ MOST_REASONS = 12
 THEN_AND_NOW = "Outlined bars: when the model was fitted; filled bars: now."
 
 
-def distribution(title: str, bins: Sequence[Row], counted: int | None) -> Picture:
+def distribution(
+    title: str, bins: Sequence[Row], counted: int | None, declared: Feature | None = None
+) -> Picture:
     """Shares of the bins of an input or of the predictions.
 
     Parameters
     ----------
     counted : int or None
         What the counts are shares of.
+    declared : Feature, optional
+        The input, for the labels of its categories.
     """
     pairs, rows = [], []
     for one in bins:
-        name, count = range_of(one["bin"]), one["count"]
+        name, count = range_of(one["bin"], declared), one["count"]
         now = None if count is None or not counted else count / counted
         # Nobody was implausible or unseen in fitting: without anybody now there is nothing to see.
         if one["bin"] not in (IMPLAUSIBLE, UNSEEN) or count != 0:
@@ -47,9 +52,9 @@ def predictions(model: Row) -> Picture:
     return distribution("Predictions: then and now", model["predictions"], counted)
 
 
-def feature(model: Row, of: Row, label: str) -> Picture:
-    """Shares of the bins of one input."""
-    return distribution(f"{label}: then and now", of["bins"], asked_of(model))
+def feature(model: Row, of: Row, label: str, declared: Feature | None = None) -> Picture:
+    """Shares of the bins of one input, which may no longer be declared."""
+    return distribution(f"{label}: then and now", of["bins"], asked_of(model), declared)
 
 
 def reasons(model: Row, labels: dict[str, str]) -> Picture | None:
@@ -81,16 +86,21 @@ def reasons(model: Row, labels: dict[str, str]) -> Picture | None:
     return Picture(title, words, bars(title, words, pairs[:MOST_REASONS]), headings, tuple(rows))
 
 
-def range_of(label: str) -> str:
+def range_of(label: str, declared: Feature | None = None) -> str:
     """A bin as people read it: without its place, and with as many digits as matter.
 
     Examples
     --------
     >>> range_of("01: 21.7551 to 24.6958"), range_of("00: up to 1234.5"), range_of("surgery")
     ('21.76 to 24.7', 'up to 1234', 'surgery')
+    >>> from models.vocabulary import load_vocabulary
+    >>> range_of("chf", load_vocabulary().features["disease_group"])
+    'congestive heart failure'
     """
     if not NUMBERED.match(label):
-        return label
+        if declared is None or label not in declared.categories:
+            return label
+        return declared.category_label(label, "en")
     return DECIMAL.sub(_short, NUMBERED.sub("", label))
 
 

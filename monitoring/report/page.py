@@ -59,6 +59,7 @@ class _Page:
 
     def __init__(self, found: Mapping[str, Any], vocabulary: Vocabulary, *, outside: bool) -> None:
         self._found, self._drift, self._told = found, found["drift"], found["performance"]
+        self._features = vocabulary.features
         self._labels = {name: one.label_en for name, one in vocabulary.features.items()}
         self._units = {name: one.unit for name, one in vocabulary.features.items()}
         self._outcomes = {name: one.label_en for name, one in vocabulary.outcomes.items()}
@@ -129,7 +130,10 @@ class _Page:
         )
         worst = by_drift(model)
         yield _pictures(
-            drift_pictures.feature(model, one, self._measured(one)) for one in worst[:MOST_PICTURES]
+            drift_pictures.feature(
+                model, one, self._measured(one), self._features.get(str(one["feature"]))
+            )
+            for one in worst[:MOST_PICTURES]
         )
         yield _folded(
             "All inputs",

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.cds_hooks.wording import Words
 from app.console.frame.site import Reader
+from app.console.frame.words import told_in
 from app.console.pictures.risks import scale, waterfall
 from app.schemas.statuses import ABSTAINED, ANSWERED, FALLBACK
 from app.services.reference import References
@@ -30,7 +31,7 @@ def outcome_view(
     shown: dict[str, Any] = {
         "name": outcome["outcome"],
         "label": label,
-        "definition": declared.definition,
+        "definition": told_in(reader.language, declared, "definition"),
         "status": outcome["status"],
         "synthetic": outcome.get("model", {}).get("training_data") == "synthetic",
         "risk": None,
@@ -79,6 +80,16 @@ def label_of(name: str, vocabulary: Vocabulary, words: Words) -> str:
     """The label of an input; the name of one that is no longer declared."""
     feature = vocabulary.features.get(name)
     return name if feature is None else words.label(feature)
+
+
+def input_of(
+    name: str, value: Any, unit: str | None, vocabulary: Vocabulary, reader: Reader
+) -> str:
+    """The value of an input: a category by its label, a number with its unit."""
+    feature = vocabulary.features.get(name)
+    if feature is not None and isinstance(value, str):
+        return feature.category_label(value, reader.language)
+    return value_of(value, unit, reader)
 
 
 def value_of(value: Any, unit: str | None, reader: Reader) -> str:
@@ -143,7 +154,7 @@ def _waterfall(outcome: Answer, label: str, vocabulary: Vocabulary, reader: Read
     reasons = [
         {
             "label": label_of(one["feature"], vocabulary, reader.words),
-            "value": value_of(one["value"], one["unit"], reader),
+            "value": input_of(one["feature"], one["value"], one["unit"], vocabulary, reader),
             "contribution": one["contribution"],
         }
         for one in outcome["attributions"]
@@ -167,7 +178,7 @@ def _reasons(outcome: Answer, vocabulary: Vocabulary, reader: Reader) -> list[st
             continue
         places = {
             "feature": label_of(one["feature"], vocabulary, reader.words),
-            "value": value_of(one["value"], one["unit"], reader),
+            "value": input_of(one["feature"], one["value"], one["unit"], vocabulary, reader),
         }
         if "log_odds" in outcome:
             without = probability_of_one(outcome["log_odds"] - one["contribution"])

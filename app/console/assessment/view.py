@@ -10,10 +10,10 @@ from app.cds_hooks.wording import Words
 from app.console.assessment.outcomes import (
     REASONS_IN_WORDS,
     Answer,
+    input_of,
     label_of,
     outcome_view,
     unanswered,
-    value_of,
     warning,
 )
 from app.console.frame.site import Reader
@@ -69,7 +69,7 @@ def _input(
     return {
         "name": name,
         "label": reader.words.label(feature),
-        "value": value_of(row["value"], feature.unit, reader),
+        "value": input_of(name, row["value"], feature.unit, vocabulary, reader),
         "age": None if minutes is None else _ago(minutes, reader),
         "codes": ", ".join(f"{k} {c}" for k, codes in feature.codes.items() for c in codes),
     }
@@ -170,4 +170,4 @@ def _change(
 
 def _shown(value: Any, name: str, vocabulary: Vocabulary, reader: Reader) -> str:
     feature = vocabulary.features.get(name)
-    return value_of(value, None if feature is None else feature.unit, reader)
+    return input_of(name, value, None if feature is None else feature.unit, vocabulary, reader)

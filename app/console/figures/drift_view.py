@@ -18,7 +18,7 @@ from app.console.figures.written import (
 from app.console.frame.site import Reader
 from app.console.pictures.drift import BARS, ranking, then_and_now
 from app.console.pictures.picture import Picture
-from models.vocabulary import Vocabulary
+from models.vocabulary import Feature, Vocabulary
 from monitoring.counting.profile import IMPLAUSIBLE, MISSING, UNSEEN
 from monitoring.drift import FEWEST, FEWEST_FOR_SHARES
 from monitoring.report.judged import asked_of, by_drift, feature_shift, limits, prediction_shift
@@ -152,21 +152,23 @@ def _distribution(feature: Row, asked: int, vocabulary: Vocabulary, reader: Read
         title = f"{title} ({unit})"
     return then_and_now(
         title,
-        _pairs(feature["bins"], asked, reader),
+        _pairs(feature["bins"], asked, declared, reader),
         reader.texts("figures.share"),
         reader.texts,
         counts=True,
     )
 
 
-def _pairs(bins: Sequence[Row], asked: int, reader: Reader) -> list[dict[str, Any]]:
+def _pairs(
+    bins: Sequence[Row], asked: int, feature: Feature | None, reader: Reader
+) -> list[dict[str, Any]]:
     pairs = []
     for one in bins:
         # Nobody was implausible or unseen in fitting: without anybody now there is nothing to see.
         if one["bin"] in (IMPLAUSIBLE, UNSEEN) and not one["count"]:
             continue
         now = one["count"] / asked if asked else None
-        pairs.append(_pair(bin_label(one["bin"], None, reader), one["fitted_ratio"], now, reader)
+        pairs.append(_pair(bin_label(one["bin"], feature, reader), one["fitted_ratio"], now, reader)
                      | {"count": reader.numbers.plain(one["count"])})  # fmt: skip
     return pairs
 
@@ -231,7 +233,7 @@ def _reasons_said(model: Row, reader: Reader) -> str | None:
 def _predictions(model: Row, reader: Reader) -> Picture | None:
     if all(one["fitted_ratio"] is None for one in model["predictions"]):
         return None
-    pairs = _pairs(model["predictions"], model["answered"], reader)
+    pairs = _pairs(model["predictions"], model["answered"], None, reader)
     if model["brier_score_expected"] is not None:
         for pair, one in zip(pairs, model["predictions"], strict=True):
             pair["label"] = _risk_bin(one["bin"], reader)

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.console.frame.numbers import TO, Numbers
 from app.console.frame.site import Reader
-from models.vocabulary import Vocabulary
+from models.vocabulary import Feature, Vocabulary
 from monitoring.counting.profile import IMPLAUSIBLE, MISSING, UNSEEN
 
 NUMBERED = re.compile(r"^\d\d: (?:(up to|over) )?(.*)$")
@@ -35,8 +35,13 @@ def percent(value: float | None, numbers: Numbers) -> str:
     return "0\u202f%" if value == 0 else numbers.percent(value) if value < 1 else "100\u202f%"
 
 
-def bin_label(label: str, feature: Any, reader: Reader) -> str:
+def bin_label(label: str, feature: Feature | None, reader: Reader) -> str:
     """A bin as people read it: without its place, in the reader's words.
+
+    Parameters
+    ----------
+    feature : Feature or None
+        Whose values are counted; None for risks, and for an input that is no longer declared.
 
     Examples
     --------
@@ -45,17 +50,19 @@ def bin_label(label: str, feature: Any, reader: Reader) -> str:
     >>> sv = Reader(None, load_texts()["sv"], load_wording()["sv"], Numbers("sv"), "auto")
     >>> [bin_label(one, None, sv) for one in ("01: 21.755 to 24.696", "00: up to 912.5", "missing")]
     ['21,75–24,7', 'högst 912,5', 'saknas']
+    >>> from models.vocabulary import load_vocabulary
+    >>> bin_label("chf", load_vocabulary().features["disease_group"], sv)
+    'hjärtsvikt'
     """
     if label in (MISSING, IMPLAUSIBLE, UNSEEN):
         return reader.texts(f"figures.bin_{label}")
     found = NUMBERED.match(label)
     if found is None:
-        words = label.replace("_", " ")
-        return (
-            reader.texts(f"frame.{'yes' if words == 'true' else 'no'}")
-            if words in ("true", "false")
-            else words
-        )
+        if label in ("true", "false"):
+            return reader.texts(f"frame.{'yes' if label == 'true' else 'no'}")
+        if feature is None:
+            return label.replace("_", " ")
+        return feature.category_label(label, reader.language)
     side, numbers = found.groups()
     ends = TO.join(_short(float(one), reader.numbers) for one in numbers.split(" to "))
     return ends if side is None else reader.texts(f"figures.bin_{side.replace(' ', '_')}", end=ends)

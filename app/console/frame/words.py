@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 LANGUAGES = ("en", "sv")
 FOLDER = Path(__file__).parent.parent
@@ -54,6 +55,27 @@ def load_texts() -> Mapping[str, Texts]:
     return MappingProxyType(
         {language: Texts(language, MappingProxyType(texts)) for language, texts in found.items()}
     )
+
+
+class Told(NamedTuple):
+    """A text of the vocabulary, and the language that an element which holds it must name."""
+
+    text: str
+    language: str
+
+
+def told_in(language: str, row: Any, name: str) -> Told:
+    """A text of an outcome or a branch point; in English where nobody wrote it in this language.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> row = SimpleNamespace(who="Surgeon", who_sv="Kirurg", note="A note", note_sv=None)
+    >>> told_in("sv", row, "who"), told_in("sv", row, "note").language, told_in("en", row, "who").text
+    (Told(text='Kirurg', language='sv'), 'en', 'Surgeon')
+    """
+    own: str | None = getattr(row, f"{name}_{language}", None)
+    return Told(getattr(row, name), LANGUAGES[0]) if own is None else Told(own, language)
 
 
 def preferred(accept_language: str, chosen: str | None = None) -> str:

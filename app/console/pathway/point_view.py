@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.console.frame.site import Reader
+from app.console.frame.words import told_in
 from app.console.pathway.view import Standing, outcome_rows, traffic_in_words
 from models.reference_scores import SCORES
 from models.vocabulary import BranchPoint, Feature, Vocabulary
@@ -24,9 +25,9 @@ def point_view(
         "question": getattr(point, f"question_{reader.language}"),
         "stage": reader.numbers.plain(point.stage),
         "hook": point.hook,
-        "purpose": point.intended_purpose,
-        "who": point.who,
-        "regulatory": point.regulatory_note,
+        "purpose": told_in(reader.language, point, "intended_purpose"),
+        "who": told_in(reader.language, point, "who"),
+        "regulatory": told_in(reader.language, point, "regulatory_note"),
         "silent": standing.silent,
         "counted": counted,
         "traffic": traffic_in_words(standing.traffic, reader),
@@ -60,8 +61,10 @@ def _outcome(
     outcome = vocabulary.outcomes[name]
     unit = outcome.unit
     return state | {
-        "definition": outcome.definition,
-        "competing": outcome.competing,
+        "definition": told_in(reader.language, outcome, "definition"),
+        "competing": None
+        if outcome.competing is None
+        else told_in(reader.language, outcome, "competing"),
         "horizon": None
         if outcome.horizon_days is None
         else reader.numbers.plain(outcome.horizon_days),
@@ -110,7 +113,8 @@ def _range(feature: Feature, reader: Reader) -> str:
         lowest, highest = (reader.numbers.plain(limit) for limit in feature.plausible)
         return f"{lowest}–{highest}"
     if feature.categories:
-        return ", ".join(feature.categories)
+        # Some labels hold a comma.
+        return "; ".join(feature.category_label(one, reader.language) for one in feature.categories)
     if feature.kind == "flag":
         return f"{reader.texts('frame.yes')}, {reader.texts('frame.no')}"
     return feature.pattern or ""

@@ -80,14 +80,15 @@ def _field(feature: Feature, typed: Typed, point: BranchPoint, reader: Reader) -
         "required": feature.name in point.required,
         "follows": feature.derived_from is not None and feature.name in point.derived,
         "unreadable": feature.name in typed.unreadable,
-        "categories": feature.categories,
         "units": [],
         "range": None,
     }
     if feature.kind == "flag":
         shown["choices"] = [(YES, reader.texts("frame.yes")), (NO, reader.texts("frame.no"))]
     if feature.kind == "category":
-        shown["choices"] = [(name, name) for name in feature.categories]
+        shown["choices"] = [
+            (name, feature.category_label(name, reader.language)) for name in feature.categories
+        ]
     if feature.plausible is not None and feature.unit is not None:
         chosen = typed.units.get(feature.name, feature.unit)
         shown["units"] = [

@@ -87,6 +87,21 @@ def test_reasons_episode_inputs_and_models_are_there(
         assert "Model card" in page.title()
 
 
+def test_a_swedish_page_tells_categories_and_definitions_in_swedish(
+    opened: Browser, service: Service, client: httpx.Client, patients: list[dict[str, Any]]
+):
+    asked = patients[0]["request"]
+    known = asked["measurements"] | {"disease_group": "lung_cancer"}
+    answer = client.post(ASSESSMENTS, json=asked | {"measurements": known}).json()
+    with watched(opened, service.url, language="sv") as tab:
+        page = tab.open(f"/console/assessments/{answer['assessment_id']}")
+        assert "lungcancer" in page.locator("tr[data-input=disease_group]").inner_text()
+        assert "lung_cancer" not in page.content()
+        tables = page.locator("[aria-labelledby=why] table").all_text_contents()
+        assert any("lungcancer" in table for table in tables)
+        assert "oavsett orsak" in page.locator("#death_180d").inner_text()
+
+
 def test_no_identifier_is_shown(opened: Browser, service: Service, answered: list[dict[str, Any]]):
     with watched(opened, service.url) as tab:
         page = tab.open(f"/console/assessments/{answered[1]['assessment_id']}")

@@ -83,6 +83,18 @@ def test_a_branch_point_tells_its_inputs_outcomes_and_actions(
         assert "0–120" in age
 
 
+def test_a_swedish_branch_point_tells_its_purpose_definitions_and_categories_in_swedish(
+    opened: Browser, service: Service
+):
+    with watched(opened, service.url, language="sv") as tab:
+        page = tab.open("/console/pathway/icu-review")
+        told = page.locator("[data-purpose], [data-definition]").all()
+        assert len(told) > 2
+        assert {one.get_attribute("lang") for one in told} == {"sv"}
+        assert "KOL" in page.locator("tr[data-input=disease_group]").inner_text()
+        assert "mosf_malignancy" not in page.content()
+
+
 @pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_nothing_grave_for_who_cannot_see_or_point(
     opened: Browser, service: Service, language: str, theme: str

@@ -185,6 +185,20 @@ def test_reasons_are_the_strongest_with_value_unit_and_direction():
     ]
 
 
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("en", "- Disease group (SUPPORT) lung cancer: raises it (+0.40 log-odds)"),
+        ("sv", "- Sjukdomsgrupp (SUPPORT) lungcancer: höjer (+0,40 i log-odds)"),
+    ],
+)
+def test_a_category_is_told_by_its_label(language: str, line: str):
+    reason = {"feature": "disease_group", "value": "lung_cancer", "unit": None,
+              "contribution": 0.4, "present": True}  # fmt: skip
+    told = card(answer(binary("death_60d", 0.5, "high", attributions=[reason])), language=language)
+    assert line in told["detail"].splitlines()
+
+
 def test_every_reason_to_set_a_value_aside_has_words():
     from app.schemas.assessment_request import SET_ASIDE
 
