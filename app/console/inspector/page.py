@@ -55,7 +55,7 @@ async def inspect_pasted(request: Request) -> Response:
             now=now,
             pseudonymiser=site.pseudonymiser,
         )
-        view["attacks"] = attacks_view(verdicts)
+        view["attacks"] = attacks_view(verdicts, reader.texts)
     elif pasted.strip():
         sent = pasted.encode()
         found = await asyncio.to_thread(inspect_sent, sent, point, state.vocabulary, site, now)

@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
-from app.console.assessment.outcomes import label_of, value_of
+from app.console.assessment.outcomes import input_of, label_of
 from app.console.frame.site import Reader
+from app.console.frame.words import Texts, Told
 from app.deid.attacks import ALLOWED, summarise
 from app.deid.policy import POLICY
 from app.fhir.inspection import MOST, NOT_READ, InspectedResource
@@ -19,6 +20,7 @@ from models.vocabulary import BranchPoint, Vocabulary
 
 LEAVES = ("keep", "coarsen", "key")
 FEATURE = re.compile(r"measurements\.\w+")
+SIGNS = re.compile(r"\W+")
 
 
 def form_view(
@@ -112,7 +114,7 @@ def _taken(
         return shown | {"value": None, "age": None, "rule": None if row is None else row["rule"]}
     minutes = row.get("minutes_before")
     return shown | {
-        "value": value_of(row["leaves"], vocabulary.features[name].unit, reader),
+        "value": input_of(name, row["leaves"], vocabulary.features[name].unit, vocabulary, reader),
         "age": None
         if minutes is None
         else reader.texts("assessment.minutes_before", count=minutes),
@@ -120,17 +122,18 @@ def _taken(
     }
 
 
-def attacks_view(verdicts: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def attacks_view(verdicts: Sequence[Mapping[str, str]], texts: Texts) -> dict[str, Any]:
     """The attacks: how many there were, then by the place that was attacked.
 
     Examples
     --------
+    >>> from app.console.frame.words import load_texts
     >>> seen = attacks_view([
     ...     {"field": "measurements.age.value", "encoding": "plain", "verdict": "BLOCKED"},
     ...     {"field": "measurements.sodium.value", "encoding": "plain", "verdict": "ALLOWED"},
-    ... ])
+    ... ], load_texts()["sv"])
     >>> seen["tried"], seen["allowed"], seen["places"]
-    (2, 1, [('measurements.*.value', 1, 1)])
+    (2, 1, [(Told(text='värdet i en mätning', language='sv'), 1, 1)])
     """
     tried: Counter[str] = Counter()
     allowed: Counter[str] = Counter()
@@ -139,5 +142,14 @@ def attacks_view(verdicts: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         tried[place] += 1
         allowed[place] += one["verdict"] == ALLOWED
     summary = summarise([dict(one) for one in verdicts])
-    places = [(place, count - allowed[place], allowed[place]) for place, count in tried.items()]
+    places = [
+        (_place(place, texts), count - allowed[place], allowed[place])
+        for place, count in tried.items()
+    ]
     return {**summary, "places": places}
+
+
+def _place(place: str, texts: Texts) -> Told:
+    """Where an attack was planted; by its own English name where nobody wrote another."""
+    key = f"inspector.place_{SIGNS.sub('_', place).strip('_').lower()}"
+    return Told(texts(key), texts.language) if key in texts.texts else Told(place, "en")

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.console.frame.site import Reader
+from app.console.frame.words import told_in
 from app.console.models.view import (
     SYNTHETIC,
     data_in_words,
     gate_in_words,
+    group_in_words,
     moment,
     served_in_short,
     short,
@@ -46,7 +48,7 @@ def model_view(
     return {
         "name": standing.name,
         "label": reader.words.label(vocabulary.outcomes[standing.outcome]),
-        "definition": vocabulary.outcomes[standing.outcome].definition,
+        "definition": told_in(reader.language, vocabulary.outcomes[standing.outcome], "definition"),
         "point": point.id,
         "point_title": getattr(point, f"title_{reader.language}"),
         "served": None if served is None else served_in_short(served, reader),
@@ -70,7 +72,7 @@ def model_view(
         "challenger": None
         if standing.challenger is None
         else challenger_in_words(standing.challenger, reader),
-        **_evaluation({} if served is None else served.evaluation, reader),
+        **_evaluation({} if served is None else served.evaluation, vocabulary, reader),
         "lineage": [] if served is None or versions is None else _lineage(versions, served.version),
     }
 
@@ -142,7 +144,9 @@ def _move(move: Any, reader: Reader) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _evaluation(evaluation: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
+def _evaluation(
+    evaluation: Mapping[str, Any], vocabulary: Vocabulary, reader: Reader
+) -> dict[str, Any]:
     n = reader.numbers
     figures = []
     for path in FIGURES:
@@ -158,7 +162,11 @@ def _evaluation(evaluation: Mapping[str, Any], reader: Reader) -> dict[str, Any]
         )
         label = reader.texts(f"models.{path[-1]}")
         figures.append((path[-1], label, n.plain(round(value, 3)), between))
-    pictures = pictures_of(evaluation, reader.texts, n) if evaluation else []
+
+    def named(divided_by: str, part: str) -> str:
+        return group_in_words(divided_by, part, vocabulary, reader)
+
+    pictures = pictures_of(evaluation, reader.texts, n, named) if evaluation else []
     drawn = {one.title for one in pictures}
     wanted = ["roc", "precision_recall", "calibration", "decision_curve", "subgroups"]
     if evaluation.get("kind") == "numeric":

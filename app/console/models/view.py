@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from app.console.frame.site import Reader
+from app.console.frame.words import Told
 from app.services.standing import OutcomeStanding
 from app.serving.slot import ServedModel
-from models.gate_record import OVERRIDDEN, PASSED, Standing
+from models.gate_record import (
+    NO_RECORD,
+    OTHER_BUNDLE,
+    OTHER_KEY,
+    OVERRIDDEN,
+    PASSED,
+    UNREADABLE,
+    Standing,
+)
 from models.vocabulary import BranchPoint, Vocabulary
 
 SYNTHETIC = "synthetic"
+DOUBTS = {
+    NO_RECORD: "no_record", UNREADABLE: "unreadable", OTHER_BUNDLE: "other_bundle",
+    OTHER_KEY: "other_key",
+}  # fmt: skip
+# How the parts of a group are written in an evaluation (training/cohort.py).
+FLAGS = {"True": "yes", "False": "no"}
+FROM_UPWARDS = re.compile(r"(\S+) and over")
+BELOW = re.compile(r"under (\S+)")
 SHORT = 12
 """Signs of a digest that tell versions apart at a glance."""
 
@@ -76,13 +94,67 @@ def gate_in_words(gate: Standing, reader: Reader) -> dict[str, Any]:
         "state": state,
         "word": reader.texts(f"models.gate_{state}"),
         "tone": tone,
-        "doubt": gate.doubt,
-        "failed": [] if record is None else list(record.failed),
+        # What a record that can be believed says follows as its rules.
+        "doubt": _doubt(gate.doubt, reader) if record is None and gate.doubt else None,
+        "failed": []
+        if record is None
+        else [(one, rule_in_words(one, reader)) for one in record.failed],
         "reason": None if record is None else record.reason,
         "decided_at": None if record is None else moment(record.decided_at),
         "decided_by": None if record is None else record.decided_by,
         "rules": None if record is None else short(record.rules),
     }
+
+
+def rule_in_words(name: str, reader: Reader) -> Told | None:
+    """What a rule of the gate demands; None for a rule that a site made.
+
+    Examples
+    --------
+    >>> from app.cds_hooks.wording import load_wording
+    >>> from app.console.frame.numbers import Numbers
+    >>> from app.console.frame.words import load_texts
+    >>> sv = Reader(None, load_texts()["sv"], load_wording()["sv"], Numbers("sv"), "auto")
+    >>> rule_in_words("calibration-slope", sv), rule_in_words("our-own-rule", sv)
+    (Told(text='kalibreringslutning', language='sv'), None)
+    """
+    key = f"models.rule_{name}"
+    return Told(reader.texts(key), reader.language) if key in reader.texts.texts else None
+
+
+def _doubt(doubt: str, reader: Reader) -> Told:
+    known = DOUBTS.get(doubt)
+    if known is None:
+        return Told(doubt, "en")
+    return Told(reader.texts(f"models.doubt_{known}"), reader.language)
+
+
+def group_in_words(divided_by: str, part: str, vocabulary: Vocabulary, reader: Reader) -> str:
+    """A group of patients that was judged for itself.
+
+    Examples
+    --------
+    >>> from app.cds_hooks.wording import load_wording
+    >>> from app.console.frame.numbers import Numbers
+    >>> from app.console.frame.words import load_texts
+    >>> from models.vocabulary import load_vocabulary
+    >>> sv = Reader(None, load_texts()["sv"], load_wording()["sv"], Numbers("sv"), "auto")
+    >>> words = load_vocabulary()
+    >>> group_in_words("sex", "female", words, sv), group_in_words("age", "under 45", words, sv)
+    ('Kön: kvinna', 'Ålder: under 45')
+    """
+    feature = vocabulary.features.get(divided_by)
+    if feature is None:
+        return f"{divided_by.replace('_', ' ')}: {part}"
+    if found := FROM_UPWARDS.fullmatch(part):
+        shown = reader.texts("models.from_upwards", limit=found[1])
+    elif found := BELOW.fullmatch(part):
+        shown = reader.texts("models.below", limit=found[1])
+    elif part in FLAGS:
+        shown = reader.texts(f"frame.{FLAGS[part]}")
+    else:
+        shown = feature.category_label(part, reader.language)
+    return f"{reader.words.label(feature)}: {shown}"
 
 
 def data_in_words(data: str | None, reader: Reader) -> str:

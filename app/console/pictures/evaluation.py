@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.console.frame.numbers import Numbers
@@ -18,14 +18,23 @@ PERCENT = {"format": ".0%", "tickCount": 6}
 WHOLE = {"domain": [0, 1]}
 SHOWN_ROWS = 14
 """A step of a long curve in how many rows of the table; the picture draws all of it."""
+Named = Callable[[str, str], str]
 
 
-def pictures_of(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -> list[Picture]:
-    """Every picture that the stored evaluation has the numbers for."""
-    drawn = (roc, precision, calibration, deciles, decision_curve, forest)
-    return [
-        one for draw in drawn if (one := draw(evaluation, texts, told)) is not None
-    ]  # fmt: skip
+def pictures_of(
+    evaluation: Mapping[str, Any], texts: Texts, told: Numbers, named: Named
+) -> list[Picture]:
+    """Every picture that the stored evaluation has the numbers for.
+
+    Parameters
+    ----------
+    named : callable
+        What a group is called, from what divides patients and its part.
+    """
+    kinds = (roc, precision, calibration, deciles, decision_curve)
+    drawn = [draw(evaluation, texts, told) for draw in kinds]
+    drawn.append(forest(evaluation, texts, told, named))
+    return [one for one in drawn if one is not None]
 
 
 def roc(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -> Picture | None:
@@ -210,7 +219,9 @@ def decision_curve(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -
     return Picture(texts("pictures.decision_curve"), said, spec, heads, rows)
 
 
-def forest(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -> Picture | None:
+def forest(
+    evaluation: Mapping[str, Any], texts: Texts, told: Numbers, named: Named
+) -> Picture | None:
     """The main figure group by group, beside that of all patients."""
     name = main_figure(evaluation)
     overall = number(evaluation, name, "value")
@@ -219,7 +230,7 @@ def forest(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -> Pictur
         return None
     data: list[dict[str, Any]] = [
         {
-            "group": group.name,
+            "group": named(group.grouping, group.label),
             "value": group.figure.value,
             "lower": group.figure.lower,
             "upper": group.figure.upper,
