@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NARROW_SPACE, MINUS, TO = "\u202f", "\u2212", "\u2013"
+WHOLE_FROM = 1000
 LEAST_SHOWN = 0.0005
 """A probability below it would be written as 0.0 %, which nobody's risk is."""
 
@@ -26,6 +27,8 @@ class Numbers:
     '3,7'
     >>> sv.plain(1234.5).replace(NARROW_SPACE, ' '), en.plain(71.0)
     ('1 234,5', '71')
+    >>> en.fixed(0.81), sv.fixed(-0.043), en.fixed(12345.6)
+    ('0.810', '−0,043', '12,346')
     """
 
     language: str
@@ -56,6 +59,12 @@ class Numbers:
     def decimal(self, value: float, decimals: int = 1) -> str:
         """The size of a number, without its sign: for sentences that say which way."""
         return self._marked(f"{abs(value):.{decimals}f}")
+
+    def fixed(self, value: float, decimals: int = 3) -> str:
+        """A number as it stands among others: with its last zeros, and whole from a thousand on."""
+        if abs(value) >= WHOLE_FROM:
+            return self.plain(round(value))
+        return self.signed(value, decimals).removeprefix("+")
 
     def plain(self, value: float | int | str | bool | None) -> str:
         """A value as it is read aloud: at most four significant digits behind the point."""

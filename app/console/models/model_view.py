@@ -155,13 +155,9 @@ def _evaluation(
         if value is None:
             continue
         lower, upper = (number(evaluation, *path, end) for end in ("lower", "upper"))
-        between = (
-            ""
-            if lower is None or upper is None
-            else f"{n.plain(round(lower, 3))}–{n.plain(round(upper, 3))}"
-        )
+        between = "" if lower is None or upper is None else f"{n.fixed(lower)}–{n.fixed(upper)}"
         label = reader.texts(f"models.{path[-1]}")
-        figures.append((path[-1], label, n.plain(round(value, 3)), between))
+        figures.append((path[-1], label, n.fixed(value), between))
 
     def named(divided_by: str, part: str) -> str:
         return group_in_words(divided_by, part, vocabulary, reader)
@@ -195,4 +191,4 @@ def _lineage(versions: Versions, version: str) -> list[tuple[str, str]]:
 
 
 def _three(value: float | None, reader: Reader) -> str:
-    return "–" if value is None else reader.numbers.plain(round(value, 3))
+    return "–" if value is None else reader.numbers.fixed(value)
