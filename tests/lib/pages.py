@@ -23,6 +23,26 @@ LOOKS = [(language, theme) for language in ("en", "sv") for theme in ("light", "
 """What every page is looked at in."""
 
 
+ILL_DRAWN = """() => [...document.querySelectorAll(".chart svg")].flatMap((svg) => {
+  const title = svg.closest("figure").querySelector("figcaption").textContent;
+  const whole = svg.getBoundingClientRect(), slack = 1;
+  if (!whole.width) return [];  // folded away
+  const read = (one) => ({ words: one.textContent, box: one.getBoundingClientRect() });
+  const all = [...svg.querySelectorAll("text")].filter((one) => one.textContent.trim()).map(read);
+  const marks = [...svg.querySelectorAll(".mark-text.role-mark text")].map(read).filter((one) => one.words.trim());
+  const cut = all.filter(({ box }) => box.left < whole.left - slack || box.right > whole.right + slack
+    || box.top < whole.top - slack || box.bottom > whole.bottom + slack);
+  const met = marks.flatMap((one, i) => marks.slice(i + 1).filter((other) =>
+    one.box.left < other.box.right - slack && other.box.left < one.box.right - slack
+    && one.box.top < other.box.bottom - 3 * slack && other.box.top < one.box.bottom - 3 * slack)
+    .map((other) => `${title}: "${one.words}" covers "${other.words}"`));
+  const plot = svg.querySelector(".mark-group.role-frame path.background").getBBox();
+  const flat = plot.height < 40 || plot.width < 80 ? [`${title}: drawn ${plot.width} by ${plot.height}`] : [];
+  return [...cut.map(({ words }) => `${title}: "${words}" is cut off`), ...met, ...flat];
+})"""
+"""Words cut off by a picture's edge, words of marks on each other, pictures without room to draw in."""
+
+
 @dataclass
 class Watched:
     """One tab, with everything in it that no page of ours may do.
@@ -54,6 +74,11 @@ class Watched:
         expect(self.page.locator(".chart:not([data-drawn])")).to_have_count(0, timeout=PATIENCE_MS)
         undrawn = self.page.locator(".chart[data-drawn=no]").count()
         assert not undrawn, f"{undrawn} pictures could not be drawn: {self.faults}"
+
+    def ill_drawn(self) -> list[str]:
+        """What cannot be read of the page's pictures as they are drawn now."""
+        found: list[str] = self.page.evaluate(ILL_DRAWN)
+        return found
 
     def grave_violations(self) -> list[str]:
         """What axe-core finds serious or critical on the page as it is now."""

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.console.frame.words import Texts
-from app.console.pictures.picture import Picture, specification
+from app.console.pictures.picture import DASHES, Picture, specification
 
 BARS = 12
 """Features that a picture shows; its table has all."""
 END = 1.0
 """Where bars of an index end: what is further is told in figures, so that the limits stay in sight."""
+ROOM = 1.35
+"""How much longer an axis is than its longest bar: for the figure behind it, on a telephone too."""
+QUARTERS = (0, 0.25, 0.5, 0.75, 1)
 SHAPES = ("circle", "triangle-up", "diamond")
 COLOURS = ("@good", "@warn", "@bad")
 SHIFTS = ("not", "somewhat", "clearly")
@@ -46,7 +49,7 @@ def ranking(
         for name, (limit, shown) in limits.items()
     ]
     x = {"type": "quantitative", "title": texts("figures.psi"),
-         "scale": {"domain": [0, END * 1.15]}, "axis": {"tickCount": 5}}  # fmt: skip
+         "scale": {"domain": [0, END * 1.22]}, "axis": {"tickCount": 5}}  # fmt: skip
     y = {
         "field": "label",
         "type": "nominal",
@@ -69,6 +72,17 @@ def ranking(
                 },
             },
             {
+                "data": {"values": rules},
+                "mark": {"type": "rule", "aria": False, "color": "@ink"},
+                "encoding": {
+                    "x": {**x, "field": "at"},
+                    "strokeDash": {"field": "limit", "type": "nominal", "title": None, "sort": None,
+                                   "legend": DASHES,
+                                   "scale": {"domain": [one["limit"] for one in rules],
+                                             "range": [[2, 3], [7, 3]]}},
+                },
+            },
+            {
                 "mark": {"type": "text", "align": "left", "yOffset": -8},
                 "encoding": {"y": y, "x": {"datum": 0}, "text": {"field": "label"}},
             },
@@ -84,17 +98,6 @@ def ranking(
             {
                 "mark": {"type": "text", "align": "left", "dx": 9, "yOffset": 8},
                 "encoding": {"y": y, "x": {**x, "field": "to"}, "text": {"field": "said"}},
-            },
-            {
-                "data": {"values": rules},
-                "mark": {"type": "rule", "aria": False, "color": "@ink"},
-                "encoding": {
-                    "x": {**x, "field": "at"},
-                    "strokeDash": {"field": "limit", "type": "nominal", "title": None, "sort": None,
-                                   "legend": {"direction": "vertical"},
-                                   "scale": {"domain": [one["limit"] for one in rules],
-                                             "range": [[2, 3], [7, 3]]}},
-                },
             },
         ],
     )  # fmt: skip
@@ -131,9 +134,13 @@ def then_and_now(
     ]  # fmt: skip
     most = max((row["value"] for row in data), default=0.0) or 1.0
     x = {"field": "value", "type": "quantitative", "title": axis,
-         "scale": {"domain": [0, 1.22 * most]}, "axis": {"tickCount": 4}}  # fmt: skip
+         "scale": {"domain": [0, ROOM * most]}, "axis": {"tickCount": 4}}  # fmt: skip
     if percent:
-        x["axis"] = {"tickCount": 4, "format": ".0%"}
+        # Of more than all there is none: the room beyond is for the figures.
+        x["axis"] = {
+            "format": ".0%",
+            **({"values": QUARTERS} if ROOM * most > 1 else {"tickCount": 4}),
+        }
     when = {"field": "when", "type": "nominal", "sort": list(whens.values()), "title": None}
     place = {
         "y": {
@@ -161,7 +168,7 @@ def then_and_now(
                 },
             },
             {
-                "mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 12},
+                "mark": {"type": "text", "align": "left", "dx": 4},
                 "encoding": {"text": {"field": "shown"}},
             },
         ],

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.console.frame.numbers import Numbers
 from app.console.frame.words import Texts
-from app.console.pictures.picture import Picture, specification
+from app.console.pictures.picture import DASHES, Picture, specification
 from models.card.figures import main_figure, subgroups
 from models.card.precision_recall import precision_recall
 from models.card.said import number, numbers, part, parts
@@ -60,7 +60,7 @@ def roc(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -> Picture |
         ],
     )
     area = number(evaluation, "auroc", "value")
-    said = texts("pictures.roc_said", area="–" if area is None else told.plain(round(area, 3)))
+    said = texts("pictures.roc_said", area="–" if area is None else told.fixed(area))
     heads = (texts("pictures.false_positives"), texts("pictures.sensitivity"))
     step = max(1, len(rows) // SHOWN_ROWS)
     table = [_percents(told, *row) for row in rows[::step]]
@@ -74,21 +74,28 @@ def precision(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -> Pic
         return None
     x = _axis("x", texts("pictures.recall"), PERCENT, WHOLE)
     y = _axis("y", texts("pictures.precision"), PERCENT, WHOLE)
+    drawn = [(0.0, curve[0][1]), *curve]
     spec = specification(
-        [{"x": a, "y": b, "order": i} for i, (a, b) in enumerate(curve)],
+        [{"x": a, "y": b, "order": i} for i, (a, b) in enumerate(drawn)],
         height=HEIGHT,
         layer=[
             _line_from((0.0, share), (1.0, share)),
             {
-                "mark": {"type": "line", "color": "@mark", "strokeWidth": 2.5},
+                # A straight line between two thresholds would promise what none between them gives.
+                "mark": {"type": "line", "color": "@mark", "strokeWidth": 2.5,
+                         "interpolate": "step-before"},
                 "encoding": {"x": x, "y": y, "order": {"field": "order", "type": "quantitative"}},
             },
         ],
-    )
-    area = number(evaluation, "auprc", "value")
+    )  # fmt: skip
+    area, lower, upper = (number(evaluation, "auprc", key) for key in ("value", "lower", "upper"))
+    between = (
+        "" if lower is None or upper is None
+        else f" ({told.fixed(lower)}–{told.fixed(upper)})"
+    )  # fmt: skip
     said = texts(
         "pictures.precision_recall_said",
-        area="–" if area is None else told.plain(round(area, 3)),
+        area="–" if area is None else f"{told.fixed(area)}{between}",
         share=told.percent(share),
     )
     heads = (texts("pictures.recall"), texts("pictures.precision"))
@@ -201,11 +208,11 @@ def decision_curve(evaluation: Mapping[str, Any], texts: Texts, told: Numbers) -
                 {"domain": [-BELOW_ZERO * top, top]},
             ),
             "color": {
-                "field": "who", "type": "nominal", "title": None,
+                "field": "who", "type": "nominal", "title": None, "legend": DASHES,
                 "scale": {**among, "range": ["@mark", "@mark-2", "@mark-5"]},
             },
             "strokeDash": {
-                "field": "who", "type": "nominal", "title": None,
+                "field": "who", "type": "nominal", "title": None, "legend": DASHES,
                 "scale": {**among, "range": [[1, 0], [8, 3], [2, 3]]},
             },
         },
@@ -269,14 +276,14 @@ def forest(
     rows = [
         (
             one["group"],
-            told.plain(round(one["value"], 3)),
+            told.fixed(one["value"]),
             ""
             if one["lower"] is None or one["upper"] is None
-            else f"{told.plain(round(one['lower'], 3))}–{told.plain(round(one['upper'], 3))}",
+            else f"{told.fixed(one['lower'])}–{told.fixed(one['upper'])}",
         )
         for one in data
     ]
-    said = texts("pictures.forest_said", overall=told.plain(round(overall, 3)))
+    said = texts("pictures.forest_said", overall=told.fixed(overall))
     return Picture(texts("pictures.subgroups"), said, spec, heads, rows)
 
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from app.console.frame.words import Texts
-from app.console.pictures.picture import Picture, specification
+from app.console.pictures.labels import ABOVE, LONGEST, labels
+from app.console.pictures.picture import DASHES, Picture, specification
 
 SIDES = ("same", "more", "fewer")
 SHAPES = ("circle", "triangle-up", "triangle-down")
 COLOURS = ("@good", "@bad", "@warn")
 INSIDE = "inside"
 ROOM = 1.08
+LETTERS, LINE = 38, 17
+"""What a line of a telephone holds, and how high it is in pixels."""
+TOP = 1.12
+"""Where the axis of an observed share ends: a count stands above an interval that ends at 1."""
+BEYOND = 1.3
+"""How much of its limit a CUSUM's axis shows."""
 DASH, DOTS = [6, 4], [2, 3]
 
 
@@ -26,14 +34,19 @@ def ratios(rows: Sequence[Mapping[str, Any]], texts: Texts) -> Picture:
         `interval` (written out).
     """
     named = {side: texts(f"figures.side_{side}") for side in SIDES}
+    # A figure and its interval stay together.
+    named_lines = [
+        wrap(f"{row['label']}: {row['shown']}\u00a0({row['interval']})", LETTERS) for row in rows
+    ]
+    lines = max(len(own) for own in named_lines)
     data = [
         {
             **row,
             "side": named[row["side"]],
-            "said": f"{row['shown']} ({row['interval']})",
+            "lines": [""] * (lines - len(own)) + own,
             "order": i,
         }
-        for i, row in enumerate(rows)
+        for i, (row, own) in enumerate(zip(rows, named_lines, strict=True))
     ]
     end = ROOM * max(2.0, *(row["upper"] for row in rows))
     x = {"type": "quantitative", "title": texts("figures.ratio"), "scale": {"domain": [0, end]},
@@ -46,18 +59,19 @@ def ratios(rows: Sequence[Mapping[str, Any]], texts: Texts) -> Picture:
         "axis": None,
     }
     side = {"field": "side", "type": "nominal", "title": None}
+    below = 10 + LINE * (lines - 1) / 2
     spec = specification(
         data,
-        height={"step": 52},
+        height={"step": 36 + LINE * lines},
         layer=[
             {"data": {"values": [{}]}, "mark": {"type": "rule", "aria": False, "strokeDash": DASH},
              "encoding": {"x": {**x, "datum": 1}}},
             {
-                "mark": {"type": "rule", "aria": False, "strokeWidth": 3, "yOffset": 9, "color": "@mark"},
+                "mark": {"type": "rule", "aria": False, "strokeWidth": 3, "yOffset": below, "color": "@mark"},
                 "encoding": {"y": y, "x": {**x, "field": "lower"}, "x2": {"field": "upper"}},
             },
             {
-                "mark": {"type": "point", "filled": True, "size": 140, "opacity": 1, "yOffset": 9},
+                "mark": {"type": "point", "filled": True, "size": 140, "opacity": 1, "yOffset": below},
                 "encoding": {
                     "y": y, "x": {**x, "field": "ratio"},
                     "shape": {**side, "scale": {"domain": list(named.values()), "range": list(SHAPES)}},
@@ -66,9 +80,9 @@ def ratios(rows: Sequence[Mapping[str, Any]], texts: Texts) -> Picture:
                 },
             },
             {
-                "transform": [{"calculate": "datum.label + ': ' + datum.said", "as": "line"}],
-                "mark": {"type": "text", "align": "left", "yOffset": -10},
-                "encoding": {"y": y, "x": {"datum": 0}, "text": {"field": "line"}},
+                "mark": {"type": "text", "align": "left", "baseline": "line-bottom",
+                         "lineHeight": LINE, "yOffset": below - 10 - LINE * (lines - 1)},
+                "encoding": {"y": y, "x": {"datum": 0}, "text": {"field": "lines"}},
             },
         ],
     )  # fmt: skip
@@ -93,7 +107,7 @@ def calibration(bins: Sequence[Mapping[str, Any]], texts: Texts) -> Picture:
     x = {"field": "predicted", "type": "quantitative", "title": texts("figures.predicted"),
          "scale": {"domain": [0, 1]}, "axis": percent}  # fmt: skip
     y = {"field": "observed", "type": "quantitative", "title": texts("figures.observed"),
-         "scale": {"domain": [0, 1.06]}, "axis": percent}  # fmt: skip
+         "scale": {"domain": [0, TOP]}, "axis": {**percent, "values": [0, 0.2, 0.4, 0.6, 0.8, 1]}}  # fmt: skip
     most = max(one["n"] for one in bins)
     spec = specification(
         [dict(one) for one in bins],
@@ -117,8 +131,9 @@ def calibration(bins: Sequence[Mapping[str, Any]], texts: Texts) -> Picture:
                 },
             },
             {
-                "mark": {"type": "text", "align": "left", "dx": 9, "dy": 9, "fontSize": 11},
-                "encoding": {"x": x, "y": y, "text": {"field": "n"}},
+                "data": {"values": _counts(bins)},
+                "mark": {"type": "text", "align": {"expr": "datum.align"}, "fontSize": 12},
+                "encoding": {"x": x, "y": {**y, "field": "at"}, "text": {"field": "n"}},
             },
         ],
     )  # fmt: skip
@@ -132,6 +147,31 @@ def calibration(bins: Sequence[Mapping[str, Any]], texts: Texts) -> Picture:
     ]  # fmt: skip
     said = "; ".join(f"{row[3]} \u2192 {row[4]} (n = {row[1]})" for row in rows)
     return Picture(texts("figures.calibration"), said, spec, heads, rows)
+
+
+def _counts(bins: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """How many patients each interval is of, where there is room; large groups first."""
+    large = sorted(bins, key=lambda one: -one["n"])
+    points = [(one["predicted"], one["upper"] / TOP, str(one["n"])) for one in large]
+    places = labels(points, ABOVE, radius=0.0)
+    return [
+        {"predicted": one["predicted"], "at": one["upper"] + TOP * place.up, "align": place.align,
+         "n": one["n"]}
+        for one, place in zip(large, places, strict=True)
+        if place is not None
+    ]  # fmt: skip
+
+
+def _names(units: Sequence[Mapping[str, Any]], most: float, highest: float) -> list[dict[str, Any]]:
+    """Units by name, where there is room; those outside the limits first, then the large ones."""
+    first = sorted(units, key=lambda one: (one["standing"] == INSIDE, -one["expected"]))
+    places = labels([(u["expected"] / most, u["ratio"] / highest, u["unit"]) for u in first])
+    return [
+        {"expected": one["expected"], "at": one["ratio"] + highest * place.up, "align": place.align,
+         "unit": one["unit"], "ratio": one["ratio"], "far": place.far}
+        for one, place in zip(first, places, strict=True)
+        if place is not None
+    ]  # fmt: skip
 
 
 def funnel(
@@ -150,31 +190,39 @@ def funnel(
     most = ROOM * max(one["expected"] for one in units)
     highest = ROOM * max(2.0, *(one["ratio"] for one in units))
     x = {"field": "expected", "type": "quantitative", "title": texts("figures.expected"),
-         "scale": {"domain": [0, most]}}  # fmt: skip
+         "scale": {"domain": [0, most]}, "axis": {"tickCount": 6}}  # fmt: skip
     y = {"type": "quantitative", "title": texts("figures.ratio"), "scale": {"domain": [0, highest]}}
     named = {level: texts(f"figures.limits_{level}") for level in ("95", "998")}
+    names = _names(units, most, highest)
     lines = [
         {"expected": one["expected"], "level": named[one["level"]], "side": side,
-         "ratio": min(one[side], highest)}
+         "ratio": one[side]}
         for one in limits
         for side in ("lower", "upper")
     ]  # fmt: skip
     spec = specification(
         [{**one, "outside": one["standing"] != INSIDE} for one in units],
-        height=300,
+        height=340,
         layer=[
             {
                 "data": {"values": lines},
-                "mark": {"type": "line", "color": "@mark-5", "interpolate": "step-after"},
+                "mark": {"type": "line", "color": "@mark-5", "interpolate": "step-after", "clip": True},
                 "encoding": {
                     "x": x, "y": {**y, "field": "ratio"},
                     "detail": {"field": "side"},
                     "strokeDash": {"field": "level", "type": "nominal", "title": None, "sort": None,
+                                   "legend": DASHES,
                                    "scale": {"domain": list(named.values()), "range": [DASH, [1, 0]]}},
                 },
             },
             {"data": {"values": [{}]}, "mark": {"type": "rule", "aria": False, "strokeDash": DOTS},
              "encoding": {"y": {**y, "datum": 1}}},
+            {
+                "data": {"values": names},
+                "transform": [{"filter": "datum.far"}],
+                "mark": {"type": "rule", "aria": False},
+                "encoding": {"x": x, "y": {**y, "field": "ratio"}, "y2": {"field": "at"}},
+            },
             {
                 "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
                 "encoding": {
@@ -186,8 +234,10 @@ def funnel(
                 },
             },
             {
-                "mark": {"type": "text", "align": "right", "dx": -9, "dy": -9},
-                "encoding": {"x": x, "y": {**y, "field": "ratio"}, "text": {"field": "unit"}},
+                "data": {"values": names},
+                "mark": {"type": "text", "align": {"expr": "datum.align"},
+                         "limit": {"expr": f"{LONGEST} * width"}},
+                "encoding": {"x": x, "y": {**y, "field": "at"}, "text": {"field": "unit"}},
             },
         ],
     )  # fmt: skip
@@ -208,7 +258,7 @@ def vlad(unit: str, points: Sequence[Mapping[str, Any]], texts: Texts) -> Pictur
     y = {"type": "quantitative", "title": texts("figures.vlad_axis")}
     spec = specification(
         [{"patient": i, "vlad": one["vlad"]} for i, one in enumerate(points, start=1)],
-        height=170,
+        height=230,
         layer=[
             {"data": {"values": [{}]}, "mark": {"type": "rule", "aria": False, "strokeDash": DOTS},
              "encoding": {"y": {**y, "datum": 0}}},
@@ -244,7 +294,9 @@ def cusum(
     ]
     x = {"field": "patient", "type": "quantitative", "title": texts("figures.patient_number"),
          "axis": {"tickMinStep": 1}}  # fmt: skip
-    y = {"type": "quantitative", "title": texts("figures.cusum_axis")}
+    end = BEYOND * max(*limits.values(), *(one[sign] for one in points for sign in signs))
+    y = {"type": "quantitative", "title": texts("figures.cusum_axis"),
+         "scale": {"domain": [-end, end]} if limits else {}}  # fmt: skip
     way = {"field": "way", "type": "nominal", "title": None,
            "scale": {"domain": list(named.values()), "range": ["@raises", "@lowers"]}}  # fmt: skip
     marked = [
@@ -253,15 +305,15 @@ def cusum(
     ]
     spec = specification(
         data,
-        height=220,
+        height=270,
         layer=[
             {"data": {"values": marked}, "mark": {"type": "rule", "aria": False, "strokeDash": DASH, "color": "@bad"},
              "encoding": {"y": {**y, "field": "at"}}},
-            {"data": {"values": marked}, "mark": {"type": "text", "align": "left", "dy": -7},
+            {"data": {"values": marked}, "mark": {"type": "text", "align": "left", "dy": -10},
              "encoding": {"y": {**y, "field": "at"}, "x": {"datum": 1}, "text": {"field": "said"}}},
             {"mark": {"type": "line"},
-             "encoding": {"x": x, "y": {**y, "field": "value"}, "color": way,
-                          "strokeDash": {**way, "scale": {"domain": list(named.values()),
+             "encoding": {"x": x, "y": {**y, "field": "value"}, "color": {**way, "legend": DASHES},
+                          "strokeDash": {**way, "legend": DASHES, "scale": {"domain": list(named.values()),
                                                           "range": [[1, 0], [5, 3]]}}}},
             {"transform": [{"filter": "datum.signal"}],
              "mark": {"type": "point", "shape": "cross", "aria": False, "filled": True, "size": 160, "color": "@bad",

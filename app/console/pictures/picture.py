@@ -10,6 +10,10 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 """Names the language of a specification; nothing is loaded from there."""
 
 
+DASHES = {"symbolSize": 400, "symbolStrokeWidth": 2, "direction": "vertical"}
+"""Of a legend that tells lines apart by their dashes: long enough to show them, one to a row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """What a page shows of some figures.

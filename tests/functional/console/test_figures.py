@@ -18,6 +18,8 @@ from tests.lib.service import Service, run_command, running_service
 ASK = "/v1/branch-points/icu-review/assessments"
 LONG_AGO, KNOWN_AT = "2025-06-01T08:00:00Z", "2026-01-15T08:00:00Z"
 N, OUTCOME = 300, "death_180d"
+# Alike in size, so that they lie close together in the funnel; one name is too long for a telephone.
+UNITS = ["ward-31", "ward-32", "icu-2", "trauma-intermediate-care-unit-north"]
 DRIFT, OUTCOMES = "/console/figures?window=1d", "/console/figures/outcomes?window=1d"
 
 
@@ -27,16 +29,20 @@ def shifted(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     told = run_command(
         "risk-train", "rows", "support2", "--held-out", "--limit", str(N), var=trained
     )
-    given = {"RISK_OUTCOMES_POLL_S": "0.2", "RISK_CARE_UNITS": '["ward-31"]'}
+    given = {"RISK_OUTCOMES_POLL_S": "0.2", "RISK_CARE_UNITS": json.dumps(UNITS)}
     log = tmp_path_factory.mktemp("figures") / "log"
     with running_service(trained, log, given) as service:
         with service.client() as client:
-            for line in told.stdout.splitlines():
+            for i, line in enumerate(told.stdout.splitlines()):
                 row = json.loads(line)
                 values = row["request"]["measurements"]
                 if "creatinine" in values:
                     values["creatinine"]["value"] *= 88
-                asked = {"measurements": values, "index_time": LONG_AGO, "unit": "ward-31"}
+                asked = {
+                    "measurements": values,
+                    "index_time": LONG_AGO,
+                    "unit": UNITS[i % len(UNITS)],
+                }
                 answer = client.post(ASK, json=asked).raise_for_status().json()
                 report = {"assessment_id": answer["assessment_id"], "outcome": OUTCOME,
                           "value": row["labels"][OUTCOME], "observed_at": KNOWN_AT}  # fmt: skip
@@ -91,6 +97,17 @@ def test_nothing_grave_and_nothing_sticks_out_of_a_telephone(
         page = tab.open(path, pictures=True)
         assert tab.grave_violations() == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("width", [360, 1280, 3840])
+@pytest.mark.parametrize("path", [DRIFT, OUTCOMES])
+def test_no_word_of_a_picture_is_cut_off_or_covered(
+    opened: Browser, shifted: Service, path: str, width: int
+):
+    for language in ("en", "sv"):
+        with watched(opened, shifted.url, language=language, width=width) as tab:
+            tab.open(path, pictures=True)
+            assert tab.ill_drawn() == []
 
 
 def test_too_little_is_said_instead_of_drawn(

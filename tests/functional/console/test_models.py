@@ -246,6 +246,17 @@ def test_the_start_is_the_first_page_that_one_may_see(site: Site):
         assert refused.headers["content-type"].startswith("text/html")
 
 
+@pytest.mark.parametrize("width", [360, 1280, 3840])
+@pytest.mark.parametrize("name", [NAME, "icu-review.length_of_stay_days"])
+def test_no_word_of_a_picture_is_cut_off_or_covered(
+    opened: Browser, service: Service, name: str, width: int
+):
+    for language in ("en", "sv"):
+        with watched(opened, service.url, language=language, width=width) as tab:
+            tab.open(f"/console/models/{name}", pictures=True)
+            assert tab.ill_drawn() == []
+
+
 @pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_nothing_grave_where_a_champion_is_moved(
     opened: Browser, site: Site, language: str, theme: str
