@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 VAR_DIR ?= var
 BIN := .venv/bin
+PROCESSES = $$($(BIN)/python -c 'import os; print(1 + os.cpu_count())')
 export PORT VAR_DIR DEMO_ONCE
 
 .PHONY: demo test check bench soak healthchain lock openapi clean
@@ -10,9 +11,9 @@ export PORT VAR_DIR DEMO_ONCE
 demo: .venv/installed
 	@$(BIN)/risk-serve demo
 
-# A test file on each core; `.venv/bin/pytest FILE` runs one alone.
+# A test file on each core and one more, as many wait for a process to start; `.venv/bin/pytest FILE` runs one alone.
 test: .venv/installed healthchain check
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile
 
 # Everything that needs no running parts: format, lint, types, import contracts.
 check: .venv/installed

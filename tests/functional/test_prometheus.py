@@ -7,7 +7,9 @@ other side is numpy, from the ledger alone; the counters have no part in it.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ import orjson
 import psutil
 import pytest
 from scipy.special import expit
+from sqlalchemy import select
 
 from app.serving.slot import load_served_model
 from models.bundle import read_bundle
@@ -26,6 +29,8 @@ from models.registry import CHAMPION, Registry
 from models.vocabulary import Vocabulary
 from monitoring.counting.profile import ModelProfile
 from monitoring.drift import ModelDrift, model_drift
+from monitoring.ledger.tables import ASSESSMENTS, FEEDBACK
+from monitoring.metrics import CODES, DURATION_BUCKETS
 from monitoring.outcomes import Performance, read_performance
 from monitoring.recounted import recount
 from tests.lib.gated import flattened, good, registered, version_files
@@ -40,6 +45,10 @@ ASK = f"/v1/branch-points/{BRANCH_POINT}/assessments"
 LONG_AGO, KNOWN_AT = "2025-06-01T08:00:00Z", "2026-01-15T08:00:00Z"
 UNITS = ("ward-1", "ward-2")
 WINDOWS = ("1h", "1d", "7d", "30d")
+CARDS = f"/cds-services/{BRANCH_POINT}/feedback"
+REFUSED, UNREADABLE = 14, 12
+REACHED_OVER = 0.02
+"""`increase` reaches over the first and last sample by up to half an interval; counts alone show it."""
 WITHIN, OF_NOTHING = 0.01, 2e-4
 """Part in a hundred; of a distance that is nearly none, chance between two scrapes is more than that."""
 Told = dict[frozenset[tuple[str, str]], float]
@@ -69,6 +78,8 @@ class Site:
     clients: dict[str, httpx.Client] = field(default_factory=dict)
     posted: int = 0
     asked: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    waited_s: list[float] = field(default_factory=list)
 
     def ask(self, count: int, *, older: float = 0.0, no_albumin: bool = False) -> None:
         """Patients of whom some have an implausible value, and what became of three in four of them."""
@@ -85,6 +96,8 @@ class Site:
             answer = self.post(ASK, {"measurements": measurements, "index_time": LONG_AGO,
                                      "unit": unit, "outcomes": [OUTCOME]})  # fmt: skip
             self.asked += 1
+            if self.rng.random() < 0.4:
+                self.post(CARDS, {"feedback": [self.of_card(answer["assessment_id"])]})
             if self.rng.random() < 0.75:
                 report = {"assessment_id": answer["assessment_id"], "outcome": OUTCOME,
                           "value": bool(event), "observed_at": KNOWN_AT}  # fmt: skip
@@ -92,16 +105,30 @@ class Site:
                 if self.rng.random() < 0.04:
                     self.post("/v1/outcomes", {**report, "value": not event, "correction": True})
 
+    def of_card(self, card: str) -> dict[str, Any]:
+        """What became of a card: three of ten are set aside."""
+        told: dict[str, Any] = {"card": card, "outcomeTimestamp": "2026-11-21T08:16:00Z"}
+        if self.rng.random() < 0.3:
+            return told | {
+                "outcome": "overridden",
+                "overrideReason": {"reason": {"code": "not-now"}},
+            }
+        return told | {"outcome": "accepted", "acceptedSuggestions": [{"id": "none"}]}
+
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """To the replicas in turn; where a killed worker broke the connection, once more."""
         for _ in range(50):
             self.posted += 1
             service = self.replicas[self.posted % len(self.replicas)]
             try:
+                begun = time.monotonic()
                 reply = self.client(service).post(path, json=body)
             except httpx.TransportError:
                 self.clients.pop(service.url).close()
                 continue
+            self.statuses[reply.status_code] += 1
+            if path == ASK:
+                self.waited_s.append(time.monotonic() - begun)
             assert reply.is_success, reply.text
             return dict(reply.json())
         raise AssertionError("nobody answers")
@@ -117,6 +144,12 @@ class Site:
     def close(self) -> None:
         for client in self.clients.values():
             client.close()
+
+    def get(self, url: str) -> httpx.Response:
+        """Of one service, counted."""
+        reply = httpx.get(url, timeout=30)
+        self.statuses[reply.status_code] += 1
+        return reply
 
     def number(self, expr: str) -> float | None:
         """The one number that an expression gives now."""
@@ -141,6 +174,15 @@ class Site:
         finally:
             engine.dispose()
         return [model_drift(*one) for one in counted.models], told
+
+    def recorded(self) -> list[Any]:
+        """The rows of assessments and of feedback."""
+        engine = reading(self.ledger)
+        try:
+            with engine.connect() as connection:
+                return [list(connection.execute(select(one))) for one in (ASSESSMENTS, FEEDBACK)]
+        finally:
+            engine.dispose()
 
 
 def _measured(row: np.ndarray) -> dict[str, Any]:
@@ -195,6 +237,54 @@ def expected(drifts: list[ModelDrift], told: Performance) -> dict[str, Told]:
     return found
 
 
+def expected_of_service(site: Site) -> dict[str, Told]:
+    """What the rules about traffic and cards should give, from the ledger's rows."""
+    assessments, feedback = site.recorded()
+    found: dict[str, Told] = {}
+    asked = Counter(row.branch_point for row in assessments)
+    found["assessments"] = {
+        frozenset({("branch_point", name)}): float(asked[name])
+        for name in site.vocabulary.branch_points
+    }
+    told = Counter(row.verdict for row in feedback)
+    found["override_ratio"] = {
+        frozenset({("branch_point", BRANCH_POINT)}): told["overridden"]
+        / (told["overridden"] + told["accepted"])
+    }
+    return found
+
+
+def hold_answers(site: Site, again: Service) -> None:
+    """Statuses are what the test's own client was answered; latency lies between ledger and client.
+
+    Every scrape that succeeded is an answer as well. Before a series was first scraped nothing counts,
+    and of a replica that starts again everything does, a word that it is not ready yet among it.
+    """
+    scraped = site.number("sum(sum_over_time(up[1h]))") or 0.0
+    counted = {
+        dict(labels)["code"]: value for labels, value in site.rule("risk:responses:1h").items()
+    }
+    assert counted.keys() == set(CODES)
+    assert counted["4xx"] == pytest.approx(REFUSED, rel=REACHED_OVER)
+    assert (
+        UNREADABLE * (1 - REACHED_OVER)
+        <= counted["5xx"]
+        <= (UNREADABLE + again.waited[503]) * (1 + REACHED_OVER)
+    )
+    told = sum(count for status, count in site.statuses.items() if 200 <= status < 300)
+    good = told + again.waited[200] + scraped
+    assert counted["2xx"] == pytest.approx(good, rel=REACHED_OVER)
+    [(_, ratio)] = site.rule("risk:error_ratio:1h").items()
+    assert ratio == pytest.approx(counted["5xx"] / sum(counted.values()), rel=REACHED_OVER)
+
+    assessments, _ = site.recorded()
+    bounds = np.array([0.0, *DURATION_BUCKETS, np.inf])
+    least = np.quantile([row.latency_us / 1e6 for row in assessments], 0.95)
+    most = np.quantile(site.waited_s, 0.95)
+    p95 = site.rule("risk:assessment_latency_p95:1h")[frozenset({("branch_point", BRANCH_POINT)})]
+    assert bounds[bounds <= least][-1] <= p95 <= bounds[np.searchsorted(bounds, most)]
+
+
 @contextmanager
 def replica(folder: Path, given: dict[str, str], port: int, run: int) -> Iterator[Service]:
     with running_service(folder / "var", folder / f"log-{port}-{run}", given, port=port) as service:
@@ -245,6 +335,7 @@ def test_every_rule_gives_what_the_ledger_holds(
         with replica(tmp_path, given, ports[1], 1) as second:
             site = Site(prometheus, [first, second], given["RISK_DATABASE_URL"], vocabulary)
             begin_and_break(site, registry)
+            refuse_and_fail(site, postgres)
             # A replica that is about to end is drained: what is not scraped goes with it.
             site.replicas = [first]
             until(lambda: site.number("sum(risk_assessments_total)") == site.asked)
@@ -255,6 +346,7 @@ def test_every_rule_gives_what_the_ledger_holds(
             until(lambda: site.number("sum(up)") == 2)
             site.ask(160, older=8.0, no_albumin=True)
             hold_equal(site, profiles)
+            hold_answers(site, again)
             site.close()
         assert all(rule["health"] == "ok" for rule in prometheus.rules())
 
@@ -263,8 +355,8 @@ def hold_equal(site: Site, profiles: list[ModelProfile]) -> None:
     """Wait until Prometheus has seen everything: then every rule is what the ledger says."""
     drifts, told = site.from_ledger(profiles)
     assert {one.version for one in drifts} == {"1", "2"}
-    wanted = expected(drifts, told)
-    assert len(wanted) == 16
+    wanted = {**expected(drifts, told), **expected_of_service(site)}
+    assert len(wanted) == 18
     seen: list[str] = []
 
     def equal() -> bool:
@@ -279,6 +371,21 @@ def hold_equal(site: Site, profiles: list[ModelProfile]) -> None:
     albumin = {one.feature: one for one in drifted.features}["albumin"]
     assert albumin.psi is not None
     assert albumin.psi > 0.25  # what happened to it is far more than chance
+
+
+def refuse_and_fail(site: Site, postgres: Postgres) -> None:
+    """Requests that nobody can answer, and some while the database hangs; of the first replica alone."""
+    first = site.replicas[0]
+    for _ in range(REFUSED):
+        assert site.get(f"{first.url}/v1/assessments/nobody").status_code == 404
+    some = f"{first.url}/v1/assessments/{site.recorded()[0][0].assessment_id}"
+    postgres.freeze()
+    try:
+        with ThreadPoolExecutor(UNREADABLE) as pool:
+            told = [reply.status_code for reply in pool.map(site.get, [some] * UNREADABLE)]
+    finally:
+        postgres.thaw()
+    assert told == [503] * UNREADABLE
 
 
 def begin_and_break(site: Site, registry: Registry) -> None:
@@ -308,7 +415,7 @@ def begin_and_break(site: Site, registry: Registry) -> None:
         lambda: all(
             worker["models"].get(NAME) == "2"
             for one in site.replicas
-            for worker in httpx.get(f"{one.url}/readyz", timeout=30).json()["workers"]
+            for worker in site.get(f"{one.url}/readyz").json()["workers"]
         )
     )
     until(

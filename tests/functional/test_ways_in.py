@@ -1,4 +1,4 @@
-"""Three hundred synthetic patients, five ways in, one answer, whether a model gives it or abstains.
+"""A hundred and fifty synthetic patients, five ways in, one answer, whether a model gives it or abstains.
 
 The patients are clinosim's. Their clocks are moved, because a Bulk export is scored at one index time:
 of two in three the last result came half an hour before it, of every third the middle of the stay is
@@ -34,7 +34,7 @@ from tests.lib.once import made_once
 from tests.lib.pathway_models import OUTCOMES
 from tests.lib.service import run_command, running_service
 
-PATIENTS, POPULATION = 300, 800  # of so many people, a little more than so many come to hospital
+PATIENTS, POPULATION = 150, 400  # of so many people, a little more than so many come to hospital
 INDEX = "2026-06-30T12:00:00+00:00"
 AT = datetime.fromisoformat(INDEX)
 HOOKS = {"discharge": "encounter-discharge", "ward-round": "patient-view"}
@@ -74,7 +74,7 @@ fhir_servers = ["{fhir}"]
 
 @pytest.fixture(scope="session")
 def charts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Resource]]:
-    """Three hundred charts around one index time."""
+    """A hundred and fifty charts around one index time."""
 
     def make(folder: Path) -> None:
         clinosim.simulate(folder, POPULATION, "--start", "2026-05-20")

@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -41,12 +42,19 @@ def environment(var: Path, **more: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Service:
-    """A running service: where it is, its process, its log, and the settings it was given."""
+    """A running service: where it is, its process, its log, and the settings it was given.
+
+    Attributes
+    ----------
+    waited : Counter
+        Statuses that /readyz answered until it was what the test waits for.
+    """
 
     url: str
     process: subprocess.Popen[bytes]
     log: Path
     settings: Mapping[str, str]
+    waited: Counter[int] = field(default_factory=Counter)
 
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=30.0)
@@ -80,14 +88,15 @@ def running_service(
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait(url, process, log, until)
-            yield Service(url, process, log, {**own, **(settings or {})})
+            waited = _wait(url, process, log, until)
+            yield Service(url, process, log, {**own, **(settings or {})}, waited)
         finally:
             process.terminate()
             process.wait(timeout=30)
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path, until: int | None) -> None:
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path, until: int | None) -> Counter[int]:
+    statuses: Counter[int] = Counter()
     deadline = time.monotonic() + PATIENCE_S
     with httpx.Client(base_url=url, timeout=2.0) as client:
         while time.monotonic() < deadline:
@@ -95,10 +104,11 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path, until: int | No
                 raise AssertionError(f"the service ended: {log.read_text()[-2000:]}")
             try:
                 status = client.get("/readyz").status_code
+                statuses[status] += 1
             except httpx.HTTPError:
                 status = None
             if status is not None and until in (None, status):
-                return
+                return statuses
             time.sleep(0.05)
     raise AssertionError(f"not ready within {PATIENCE_S} s: {log.read_text()[-2000:]}")
 
