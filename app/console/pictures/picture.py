@@ -14,6 +14,11 @@ DASHES = {"symbolSize": 400, "symbolStrokeWidth": 2, "direction": "vertical"}
 """Of a legend that tells lines apart by their dashes: long enough to show them, one to a row."""
 
 
+NAMES_ABOVE = "namesAbove"
+"""Where a specification says which field names its rows: on a narrow page the script writes the names
+above the rows, since beside them they would leave no room for the picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """What a page shows of some figures.

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.console.frame.numbers import Numbers
 from app.console.frame.words import Texts
-from app.console.pictures.picture import Picture, specification
+from app.console.pictures.picture import NAMES_ABOVE, Picture, specification
 
 SHOWN = 10
 """Reasons that stand alone in a waterfall; the weaker ones are added up."""
@@ -47,6 +47,7 @@ def scale(
     spec = specification(
         data,
         height={"step": 30},
+        usermeta={NAMES_ABOVE: "who"},
         encoding={"y": names},
         layer=[
             {
@@ -151,6 +152,7 @@ def waterfall(
     spec = specification(
         data,
         height={"step": 28},
+        usermeta={NAMES_ABOVE: "what"},
         encoding={
             "y": {"field": "what", "type": "nominal", "sort": {"field": "order"}, "title": None,
                   "axis": {"ticks": False}}
@@ -190,7 +192,12 @@ def trajectory(
     points : sequence of mapping
         `at` (an ISO time), `when` and `where` (written out), `p`, `here` (whether it is the one shown).
     """
-    at = {"field": "at", "type": "temporal", "title": None}
+    # The padding keeps the first figure off the axis. Times are UTC, as everywhere on the page.
+    at = {
+        "field": "at", "type": "temporal", "title": None,
+        "scale": {"type": "utc", "padding": 30},
+        "axis": {"format": "%m-%d %H:%M", "tickCount": 4, "labelOverlap": True, "grid": False},
+    }  # fmt: skip
     risk = {
         "field": "p", "type": "quantitative", "title": texts("pictures.risk"),
         "scale": {"domainMin": 0}, "axis": {"format": ".0%"},

@@ -75,6 +75,17 @@ function coloured(value) {
   return value;
 }
 
+// Beside a narrow picture long names would leave it no room: they are written above its rows instead.
+function withNamesAbove(spec, width) {
+  const name = spec.usermeta && spec.usermeta.namesAbove;
+  if (!name || width >= 600 * scale()) return spec;
+  const below = (layer) => ({ ...layer, mark: { ...layer.mark, yOffset: 12 } });
+  const names = { mark: { type: "text", align: "left", yOffset: -16 }, encoding: { x: { value: 0 }, text: { field: name } } };
+  return { ...spec, height: { step: spec.height.step + 26 },
+           encoding: { ...spec.encoding, y: { ...spec.encoding.y, axis: null } },
+           layer: [...spec.layer.map(below), names] };
+}
+
 async function draw(place) {
   const data = place.querySelector("script[type='application/json']");
   const spec = data ? JSON.parse(data.textContent) : place.spec;
@@ -85,7 +96,7 @@ async function draw(place) {
     target.className = "drawing";
     place.append(target);
   }
-  const own = enlarged(coloured(spec), scale());
+  const own = enlarged(coloured(withNamesAbove(spec, place.clientWidth)), scale());
   const height = typeof own.height === "number" ? own.height : 0;
   own.config = { ...theme(place.clientWidth, height), ...(own.config || {}) };
   // `ast`: expressions are interpreted, never made into code; the page's policy forbids the latter.

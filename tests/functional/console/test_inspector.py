@@ -79,7 +79,7 @@ def test_of_a_bundle_only_measurements_and_pseudonyms_leave(opened: Browser, ser
         assert "nothing" in note.locator("[data-leaves]").inner_text()
         assert "stands for no input" in note.inner_text()
         leaves = " ".join(result.locator("[data-leaves]").all_inner_texts())
-        for taken in ("Age: 71 years", "Heart rate: 118", "Creatinine: 168 umol/L, 6"):
+        for taken in ("Age: 71 years", "Heart rate: 118", "Creatinine: 168 µmol/L, 6"):
             assert taken in leaves
         for planted in PLANTED:
             assert planted not in told

@@ -178,7 +178,7 @@ def test_reasons_are_the_strongest_with_value_unit_and_direction():
     listed = [line for line in detail.splitlines() if "log-odds" in line]
     assert listed == [
         "- Age 71 years: raises it (+0.90 log-odds)",
-        "- Creatinine 124 umol/L: lowers it (-0.80 log-odds)",
+        "- Creatinine 124 µmol/L: lowers it (-0.80 log-odds)",
         "- Body temperature 38.1 °C: raises it (+0.70 log-odds)",
         "- Sex male: lowers it (-0.60 log-odds)",
         "- Diabetes mellitus yes: raises it (+0.50 log-odds)",
