@@ -46,6 +46,10 @@ def drill(
         ),
     ],
     url: Annotated[str, typer.Option(help="The service under drill.")] = "http://127.0.0.1:8000",
+    branch_point: Annotated[
+        str | None,
+        typer.Option(help="Patients of this branch point only; default: all that the rows have."),
+    ] = None,
     api_key: Annotated[
         str | None,
         typer.Option(envvar="RISK_DRILL_API_KEY", show_envvar=True, help="Sent as X-API-Key."),
@@ -113,7 +117,7 @@ def drill(
     )
     try:
         program(prometheus)
-        patients = _read(rows)
+        patients = _read(rows, branch_point)
         report, begin_s = _run(
             names, patients, url, api_key, Chosen(lab, stopped, at_unit, recoded, promote is not None),
             days, per_day, tuple(outcome or ()), tuple(unit or ()), promote,
@@ -160,17 +164,25 @@ def _run(
     return done, begin_s
 
 
-def _read(rows: str) -> list[Patient]:
+def _read(rows: str, branch_point: str | None) -> list[Patient]:
+    found = _rows(rows, branch_point)
+    chosen = [one for one in found if branch_point in (None, one.branch_point)]
+    if not chosen:
+        raise RowsInvalid("no row is of the branch point that --branch-point names")
+    return chosen
+
+
+def _rows(rows: str, branch_point: str | None) -> list[Patient]:
     if rows == "-":
         return read_patients(sys.stdin)
     if Path(rows).is_file():
         with Path(rows).open("rb") as file:
             return read_patients(file)
-    command = Path(sys.executable).parent / "risk-train"
+    command = [str(Path(sys.executable).parent / "risk-train"), "rows", rows, "--held-out"]
+    if branch_point is not None:
+        command += ["--branch-point", branch_point]
     try:
-        with subprocess.Popen(
-            [str(command), "rows", rows, "--held-out"], stdout=subprocess.PIPE
-        ) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             lines: Iterable[bytes] = process.stdout or ()
             found = read_patients(lines)
     except OSError:
