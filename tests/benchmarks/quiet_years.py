@@ -1,15 +1,21 @@
 """How often the alerts about patients fire in years in which nothing happens.
 
     python -m tests.benchmarks.quiet_years [--var DIR] [--years 20] [--per-day 240] [--seed 2026]
+                                           [--reported 0.9] [--delay-days 7]
 
 Held-out patients are drawn again and again, hour by hour, and every risk is made true: outcomes are
 drawn from what the models answered. Counts are those of the service (`PanelCounter`), windows and
-conditions those of the rules, worked out in numpy at every whole hour; `for` means two looks in a row.
-No service and no Prometheus take part: twenty years would take them days. What the rules give is held
-to the same figures by the tests; the control charts of quiet years are the drill's (`--years`).
+conditions those of the rules, worked out in numpy at every whole hour; `for` means so many looks in a
+row. No service and no Prometheus take part: twenty years would take them days. What the rules give is
+held to the same figures by the tests; the control charts of quiet years are the drill's (`--years`).
+
+Coverage and delay have years of their own: of what matures a share is reported (`--reported`), each after
+a time that is drawn from an exponential distribution (`--delay-days`, its mean), for long enough before
+the first year that reports come in evenly. For the other alerts every outcome is reported at once.
 
 When it misleads: held-out patients differ a little from those of the fitting, as chance has it, and
-such a difference lasts for all years. Alerts of subgroups, of coverage and of delays are not among these.
+such a difference lasts for all years. A service that is new has matured outcomes before it has reports
+of them: its first months are not among these years.
 """
 
 from __future__ import annotations
@@ -34,6 +40,8 @@ from models.risk.assessment import Answered
 from models.vocabulary import load_vocabulary, settle
 from monitoring.counting.panel_counter import PanelCounter
 from monitoring.counting.profile import BINARY, ModelProfile
+from monitoring.drill.patients import arriving
+from monitoring.outcomes.subgroups import load_subgroups
 from monitoring.reference import PREDICTION_EDGES
 from monitoring.rules.thresholds import load_thresholds
 from monitoring.stability import psi, smoothed_shares
@@ -43,8 +51,10 @@ from tests.lib.service import run_command
 Floats = NDArray[np.float64]
 WINDOWS = {"1h": 1, "1d": 24, "7d": 168, "30d": 720}
 LONGEST, YEAR_H, DAY_H = 720, 8760, 24
-LOOKS = 2
-"""In a row: what `for` of an hour or less comes to when one looks every hour."""
+LOOKS, LATE_LOOKS = 2, 7
+"""In a row: what `for` of an hour or less, and of six hours, comes to when one looks every hour."""
+EVENTS, EXPECTED, VARIANCE, ANSWERED = range(4)
+MATURED, REPORTED, WAITED_S = range(3)
 FEWEST_PSI, FEWEST_SHARE, FEWEST_OUTCOMES = "psi_minimum", "ratio_minimum", "outcomes_minimum"
 
 
@@ -57,11 +67,16 @@ class Pool:
     adds : ndarray, shape (n_patients, size of the panel's block)
     risks : mapping of int to ndarray
         Of each binary model, by its place in the panel; 0 where it did not answer.
+    subgroups : tuple of str
+    member : ndarray, shape (n_patients, n_subgroups)
+        1 where a patient is of a subgroup.
     """
 
     counter: PanelCounter
     adds: Floats
     risks: Mapping[int, Floats]
+    subgroups: tuple[str, ...]
+    member: Floats
 
 
 def pool(var: Path) -> Pool:
@@ -75,7 +90,8 @@ def pool(var: Path) -> Pool:
         models[row["name"]] = served
     panel = ServedPanel(point, tuple(point.outcomes), models)
     (counter,) = panel.counters
-    adds, risks = [], []
+    declared = load_subgroups(vocabulary.features)
+    adds, risks, groups = [], [], []
     done = run_command("risk-train", "rows", SOURCE, "--held-out", var=var)
     for line in done.stdout.splitlines():
         body = json.dumps(json.loads(line)["request"]).encode()
@@ -85,10 +101,15 @@ def pool(var: Path) -> Pool:
         block = np.zeros(counter.size)
         counter.add(counter.tally(values, said), block, 0)
         adds.append(block)
+        groups.append(
+            {one.label(values[one.feature.name]) for one in declared if one.feature.name in values}
+        )
         risks.append([one.prediction if isinstance(one, Answered) else 0.0 for one in said])
     told = np.array(risks)
     binary = [i for i, profile in enumerate(counter.profiles) if profile.kind == BINARY]
-    return Pool(counter, np.array(adds), {i: told[:, i] for i in binary})
+    names = tuple(sorted(set().union(*groups)))
+    member = np.array([[float(name in own) for name in names] for own in groups])
+    return Pool(counter, np.array(adds), {i: told[:, i] for i in binary}, names, member)
 
 
 def hours(
@@ -99,17 +120,18 @@ def hours(
     Yields
     ------
     counts : ndarray, shape (720 + 8760, size)
-    outcomes : mapping of int to ndarray, shape (720 + 8760, 3, bins)
-        Of each binary model: events, the sum of p and of p(1-p), by the bin of p.
+    outcomes : mapping of int to ndarray, shape (720 + 8760, 4, bins + subgroups)
+        Of each binary model: events, the sum of p and of p(1-p), and answers, by the bin of p and, after
+        the bins, by subgroup.
     """
     n, size = known.adds.shape
-    bins = len(PREDICTION_EDGES) + 1
+    bins, groups = len(PREDICTION_EDGES) + 1, len(known.subgroups)
     kept = np.zeros((LONGEST, size))
-    kept_of = {i: np.zeros((LONGEST, 3, bins)) for i in known.risks}
+    kept_of = {i: np.zeros((LONGEST, 4, bins + groups)) for i in known.risks}
     for year in range(years):
         length = YEAR_H + (LONGEST if year == 0 else 0)
         came = np.zeros((length, size))
-        of = {i: np.zeros((length, 3, bins)) for i in known.risks}
+        of = {i: np.zeros((length, 4, bins + groups)) for i in known.risks}
         base = per_day // DAY_H
         for turn in range(base + 1):
             # What does not go into the hours evenly comes in the day's first ones.
@@ -121,9 +143,9 @@ def hours(
                 p = risks[drawn] * here
                 place = np.searchsorted(np.array(PREDICTION_EDGES), p, side="left")
                 answered = p > 0
-                of[i][at, 0, place] += answered & (luck < p)
-                of[i][at, 1, place] += p
-                of[i][at, 2, place] += p * (1 - p)
+                found = np.stack((answered & (luck < p), p, p * (1 - p), answered), axis=1)
+                of[i][at, :, place] += found
+                of[i][:, :, bins:] += found[:, :, None] * known.member[drawn][:, None, :]
         counts = came if year == 0 else np.concatenate((kept, came))
         outcomes = of if year == 0 else {i: np.concatenate((kept_of[i], of[i])) for i in of}
         kept, kept_of = counts[-LONGEST:], {i: rows[-LONGEST:] for i, rows in outcomes.items()}
@@ -138,10 +160,34 @@ def over(rows: Floats, window: str) -> Floats:
     return summed
 
 
-def firings(held: NDArray[np.bool_]) -> int:
-    """How often a condition came to hold at two looks in a row."""
-    both = held[1:] & held[:-1]
-    return int(np.count_nonzero(both & ~np.concatenate(([False], both[:-1]))))
+def reporting(
+    per_day: int, years: int, share: float, delay_h: float, rng: np.random.Generator
+) -> Floats:
+    """Of every hour: how many matured, how many were reported, and how long those had waited (s).
+
+    Returns
+    -------
+    ndarray, shape (720 + years of hours, 3)
+    """
+    before = 2 * LONGEST
+    length = before + LONGEST + years * YEAR_H
+    hour = np.arange(length)
+    matured = np.array([arriving(per_day, h) for h in hour.tolist()])
+    came_h = np.repeat(hour, matured)[rng.random(int(matured.sum())) < share]
+    waited_h = rng.exponential(delay_h, len(came_h))
+    told_h = (came_h + waited_h).astype(int)
+    seen = told_h < length
+    reported = np.bincount(told_h[seen], minlength=length)
+    waited_s = np.bincount(told_h[seen], weights=waited_h[seen] * 3600, minlength=length)
+    return np.stack((matured, reported, waited_s), axis=1).astype(float)[before:]
+
+
+def firings(held: NDArray[np.bool_], looks: int = LOOKS) -> int:
+    """How often a condition came to hold at so many looks in a row."""
+    if len(held) < looks:
+        return 0
+    fires = np.lib.stride_tricks.sliding_window_view(held, looks).all(axis=1)
+    return int(np.count_nonzero(fires & ~np.concatenate(([False], fires[:-1]))))
 
 
 def of_inputs(
@@ -210,18 +256,57 @@ def _surged(
 
 
 def of_outcomes(
+    rows: Floats, subgroups: tuple[str, ...], limits: Mapping[str, float]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """The conditions of calibration and of subgroups, hour by hour."""
+    bins = rows.shape[2] - len(subgroups)
+    for window, period in (("7d", "week"), ("30d", "month")):
+        whole = over(rows[:, :, :bins], window).sum(axis=2)
+        observed, expected = whole[:, EVENTS], whole[:, EXPECTED]
+        beyond = np.abs(observed - expected) > limits["chance_deviations"] * np.sqrt(
+            whole[:, VARIANCE]
+        )
+        yield f"RiskMiscalibrated {window}", _far(observed, expected, period, limits) & beyond
+    month = over(rows, "30d")
+    yield "RiskCalibrationError 30d", _in_error(month[:, :, :bins], limits)
+    for place in range(bins, rows.shape[2]):
+        observed, expected = month[:, EVENTS, place], month[:, EXPECTED, place]
+        beyond = 2 * np.abs(np.sqrt(observed) - np.sqrt(expected)) > limits["chance_deviations"]
+        yield "RiskSubgroupMiscalibrated 30d", _far(observed, expected, "month", limits) & beyond
+
+
+def _far(
+    observed: Floats, expected: Floats, period: str, limits: Mapping[str, float]
+) -> NDArray[np.bool_]:
+    ratio = observed / np.maximum(expected, 1e-12)
+    far = (ratio > limits[f"ratio_high_{period}"]) | (ratio < limits[f"ratio_low_{period}"])
+    enough: NDArray[np.bool_] = far & (expected >= limits["expected_for_alert"])
+    return enough
+
+
+def _in_error(month: Floats, limits: Mapping[str, float]) -> NDArray[np.bool_]:
+    """By the formula of the alert, which says where it comes from."""
+    variance, answered = month[:, VARIANCE].sum(axis=1), month[:, ANSWERED].sum(axis=1)
+    error = np.abs(month[:, EVENTS] - month[:, EXPECTED]).sum(axis=1)
+    filled = np.count_nonzero(month[:, EXPECTED] > 0, axis=1)
+    chance = np.sqrt(2 / np.pi * filled * variance)
+    chance += limits["chance_deviations"] * np.sqrt((1 - 2 / np.pi) * variance)
+    beyond = (error - chance) / np.maximum(answered, 1)
+    enough: NDArray[np.bool_] = answered >= limits[FEWEST_OUTCOMES]
+    return enough & (beyond > limits["calibration_error"])
+
+
+def of_reports(
     rows: Floats, limits: Mapping[str, float]
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """The conditions of calibration, hour by hour."""
-    for window, period in (("7d", "week"), ("30d", "month")):
-        observed, expected, variance = np.moveaxis(over(rows, window).sum(axis=2), 1, 0)
-        ratio = observed / np.maximum(expected, 1e-12)
-        far = (ratio > limits[f"ratio_high_{period}"]) | (ratio < limits[f"ratio_low_{period}"])
-        beyond = np.abs(observed - expected) > limits["chance_deviations"] * np.sqrt(variance)
-        yield (
-            f"RiskMiscalibrated {window}",
-            far & beyond & (expected >= limits["expected_for_alert"]),
-        )
+    """The conditions of coverage and of delay, hour by hour; both wait six hours."""
+    month, week = over(rows, "30d"), over(rows, "7d")
+    coverage = month[:, REPORTED] / np.maximum(month[:, MATURED], 1)
+    told = month[:, MATURED] >= limits["matured_minimum"]
+    yield "RiskOutcomeCoverageLow 30d", told & (coverage < limits["coverage"])
+    delay_s = week[:, WAITED_S] / np.maximum(week[:, REPORTED], 1)
+    told = week[:, REPORTED] >= limits["answers_minimum"]
+    yield "RiskOutcomesLate 7d", told & (delay_s > limits["outcome_delay_s"])
 
 
 def main() -> int:
@@ -233,6 +318,8 @@ def main() -> int:
     parser.add_argument("--years", type=int, default=20)
     parser.add_argument("--per-day", type=int, default=240, help="Patients a day.")
     parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--reported", type=float, default=0.9, help="Share of outcomes reported.")
+    parser.add_argument("--delay-days", type=float, default=7.0, help="Mean time to a report.")
     given = parser.parse_args()
     start, limits = time.perf_counter(), load_thresholds()
     known = pool(given.var.resolve())
@@ -246,10 +333,15 @@ def main() -> int:
                 fired[name] += firings(held)
                 conditions[name] += year == 0
         for rows in outcomes.values():
-            for name, held in of_outcomes(rows, limits):
+            for name, held in of_outcomes(rows, known.subgroups, limits):
                 fired[name] += firings(held)
                 conditions[name] += year == 0
         print(f"year {year + 1} of {given.years}", file=sys.stderr)
+    for _ in known.risks:
+        told = reporting(given.per_day, given.years, given.reported, given.delay_days * DAY_H, rng)
+        for name, held in of_reports(told, limits):
+            fired[name] += firings(held, LATE_LOOKS)
+            conditions[name] += 1
     print(f"{len(known.adds)} patients to draw from, {given.per_day} a day, {given.years} years")
     for name in sorted(conditions):
         print(f"{name:28} {conditions[name]:4} conditions, fired {fired[name]}")
