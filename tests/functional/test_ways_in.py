@@ -34,7 +34,7 @@ from tests.lib.once import made_once
 from tests.lib.pathway_models import OUTCOMES
 from tests.lib.service import run_command, running_service
 
-PATIENTS, POPULATION = 150, 400  # of so many people, a little more than so many come to hospital
+PATIENTS, POPULATION = 150, 480  # of so many people, a little more than so many come to hospital
 INDEX = "2026-06-30T12:00:00+00:00"
 AT = datetime.fromisoformat(INDEX)
 HOOKS = {"discharge": "encounter-discharge", "ward-round": "patient-view"}
