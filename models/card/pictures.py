@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Any
 
@@ -96,7 +97,9 @@ def _precision_recall(evaluation: Mapping[str, Any]) -> Picture | None:
         return None
     plot = _Plot("Sensitivity (recall)", "Precision", (0, 1), (0, 1))
     plot.line([(0, share), (1, share)], GREY, "6 4")
-    plot.line(curve, BLUE)
+    # In steps: a straight line between two thresholds would promise what none between them gives.
+    steps = pairwise([(0.0, share), *curve])
+    plot.line([(x, y) for (before, _), (recall, y) in steps for x in (before, recall)], BLUE)
     area = number(evaluation, "auprc", "value")
     words = (
         "Of those above a threshold, the share that has the event, against the share of events found"

@@ -20,10 +20,15 @@ from models.card.said import number, numbers
 def precision_recall(evaluation: Mapping[str, Any]) -> list[tuple[float, float]]:
     """Recall and precision, threshold by threshold; empty where the evaluation holds no ROC curve.
 
+    Parameters
+    ----------
+    evaluation : mapping
+        As training stores it: the ROC curve's shares under `roc`, the share of events in `prevalence`.
+
     Returns
     -------
     list of (float, float)
-        Ascending in recall. A threshold that finds no event is left out: where nobody at all is above
+        Parts of one, ascending in recall. A threshold that finds no event is left out: where nobody at all is above
         it, there is no precision.
 
     Examples

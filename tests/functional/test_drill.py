@@ -62,7 +62,7 @@ def intensive_care(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_ward_that_stops_measuring_lactate_is_found_within_300_simulated_patients(
     intensive_care: Path, tmp_path: Path
 ):
-    """And a laboratory that changes its unit within 200, in the same week: the issue's own figures."""
+    """And a laboratory that changes its unit within 200, in the same week, as `monitoring/README.md` promises."""
     needed("prometheus")
     held_out = run_command(
         "risk-train", "rows", str(intensive_care / "drilled.toml"), "--held-out", var=intensive_care

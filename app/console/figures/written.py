@@ -25,7 +25,7 @@ def fixed(value: float | None, numbers: Numbers, decimals: int = 2) -> str:
     >>> fixed(1.256, Numbers("en")), fixed(0.3, Numbers("sv")), fixed(None, Numbers("en"))
     ('1.26', '0,30', '–')
     """
-    return TO if value is None else numbers.signed(value, decimals).removeprefix("+")
+    return TO if value is None else numbers.fixed(value, decimals)
 
 
 def percent(value: float | None, numbers: Numbers) -> str:

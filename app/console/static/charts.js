@@ -80,7 +80,7 @@ function withNamesAbove(spec, width) {
   const name = spec.usermeta && spec.usermeta.namesAbove;
   if (!name || width >= 600 * scale()) return spec;
   const below = (layer) => ({ ...layer, mark: { ...layer.mark, yOffset: 12 } });
-  const names = { mark: { type: "text", align: "left", yOffset: -16 }, encoding: { x: { value: 0 }, text: { field: name } } };
+  const names = { mark: { type: "text", align: "left", yOffset: -16, limit: { expr: "width" } }, encoding: { x: { value: 0 }, text: { field: name } } };
   return { ...spec, height: { step: spec.height.step + 26 },
            encoding: { ...spec.encoding, y: { ...spec.encoding.y, axis: null } },
            layer: [...spec.layer.map(below), names] };

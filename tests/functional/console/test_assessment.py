@@ -25,7 +25,10 @@ def answered(client: httpx.Client, patients: list[dict[str, Any]]) -> list[dict[
         outcomes = client.post(ASSESSMENTS, json=asked).json()["outcomes"]
         if not any("attributions" in one for one in outcomes):
             continue
-        named = {**asked, "subject": "195009072553", "episode": "console-1"}
+        named = {
+            **asked, "subject": "195009072553", "episode": "console-1",
+            "index_time": f"2026-11-2{len(found)}T08:00:00Z",
+        }  # fmt: skip
         found.append(client.post(ASSESSMENTS, json=named).json())
         if len(found) == 2:
             return found
@@ -122,6 +125,16 @@ def test_nothing_grave_for_who_cannot_see_or_point(
         page = tab.open(f"/console/assessments/{answered[1]['assessment_id']}", pictures=True)
         assert page.locator("html").get_attribute("lang") == language
         assert tab.grave_violations() == []
+
+
+@pytest.mark.parametrize("width", [360, 1280, 3840])
+def test_no_word_of_a_picture_is_cut_off_or_covered(
+    opened: Browser, service: Service, answered: list[dict[str, Any]], width: int
+):
+    for language in ("en", "sv"):
+        with watched(opened, service.url, language=language, width=width) as tab:
+            tab.open(f"/console/assessments/{answered[1]['assessment_id']}", pictures=True)
+            assert tab.ill_drawn() == []
 
 
 def test_nothing_sticks_out_of_a_telephone(
