@@ -233,6 +233,7 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
         await parts.silence.look()
         await identity.begin()
         await follower.begin()
+        shadow.go_on(follower.shadow)
         running = [
             follower.run(),
             shadow.run(),

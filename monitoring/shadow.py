@@ -95,14 +95,14 @@ def pairs(
     """
     try:
         with engine.connect() as connection:
-            return list(_pairs(connection, branch_point, outcome, digest, tenant).values())
+            return _pairs(connection, branch_point, outcome, digest, tenant)
     except SQLAlchemyError:
         raise LedgerUnavailable("failing", TRY_AGAIN_AFTER_S) from None
 
 
 def _pairs(
     connection: Connection, branch_point: str, outcome: str, digest: str, tenant: str | None
-) -> dict[str, Pair]:
+) -> list[Pair]:
     asked = [
         SHADOWS.c.branch_point == branch_point,
         SHADOWS.c.outcome == outcome,
@@ -120,13 +120,10 @@ def _pairs(
         .where(*asked)
         .order_by(SHADOWS.c.assessment_seq, SHADOWS.c.seq)
     )
-    found: dict[str, Pair] = {}
-    for assessment_id, champion, theirs, ours in rows:
-        # Two services on one ledger may both have asked; the model said the same.
-        if assessment_id not in found:
-            said = None if champion is None else Said(champion, theirs)
-            found[assessment_id] = Pair(assessment_id, said, ours)
-    return found
+    return [
+        Pair(assessment_id, None if champion is None else Said(champion, theirs), ours)
+        for assessment_id, champion, theirs, ours in rows
+    ]
 
 
 def of_newest_champion(found: Sequence[Pair]) -> list[Pair]:

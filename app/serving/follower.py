@@ -113,7 +113,8 @@ class Follower:
 
     async def begin(self) -> None:
         """Serve the last good champions at once, until the registry has said which they are now."""
-        self._failures = self.group.join()
+        before = self.group.join()
+        self._failures, self._shadow = before.failures, before.shadow
         await self._load(self._last_good.read(self._only))
         self.state.from_cache = bool(self._slot.models)
         self.group.tell(self._row())
@@ -165,6 +166,11 @@ class Follower:
     def workers(self) -> tuple[list[WorkerRow], int]:
         """How every living worker follows, and the refused versions that all ever counted."""
         return self.group.rows(self._row())
+
+    @property
+    def shadow(self) -> Sequence[Mapping[str, Any]]:
+        """How the challengers do, as it was last told from this worker's place."""
+        return self._shadow
 
     def tell_shadow(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Show all workers how the challengers do."""

@@ -2,7 +2,7 @@
 
 A folder of the group's own holds a row for every place in it. A worker takes the first free place
 and holds its lock as long as it lives; the kernel lets go of it however the worker ends. The next
-worker on the place goes on from its count of failures, so that the group's count never falls.
+worker on the place goes on from its counts, so that the group's never fall.
 """
 
 from __future__ import annotations
@@ -71,18 +71,17 @@ class WorkerGroup:
     _lock: IO[str] | None = None
     _asked: int = field(default=0)
 
-    def join(self) -> int:
-        """Take a place; returns how many failures were counted on it before."""
+    def join(self) -> WorkerRow:
+        """Take a place; returns what was told from it before, so that its counts go on."""
         if self.folder is None:
-            return 0
+            return WorkerRow()
         for place in range(PLACES):
             lock = (self.folder / f"{place}.lock").open("w")
             if _taken(lock):
                 self.place, self._lock = place, lock
-                before = self._read(place)
-                return 0 if before is None else before.failures
+                return self._read(place) or WorkerRow()
             lock.close()
-        return 0
+        return WorkerRow()
 
     def shared(self) -> tuple[Path, int] | None:
         """The group's folder and this worker's place; None where it has neither."""
@@ -91,7 +90,7 @@ class WorkerGroup:
         return self.folder, self.place
 
     def leave(self) -> None:
-        """Give the place back; its row stays for the count of failures."""
+        """Give the place back; its row stays for its counts."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None

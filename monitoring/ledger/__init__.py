@@ -7,7 +7,7 @@ from monitoring.ledger.entries import (
     Feedback,
     Link,
     Outcome,
-    Shadow,
+    Shadows,
     TokenUse,
 )
 from monitoring.ledger.errors import LedgerDamaged, LedgerError, LedgerMisfit, LedgerUnavailable
@@ -30,7 +30,7 @@ __all__ = [
     "Link",
     "Outcome",
     "Recorded",
-    "Shadow",
+    "Shadows",
     "TokenUse",
     "Traffic",
     "new_identifier",

@@ -32,6 +32,11 @@ NEW, SAME, CORRECTED, CONTRADICTS, UNKNOWN, UNLINKED = (
 """What came of an outcome: recorded; known already; recorded over an earlier one; refused because it
 contradicts; refused because no such assessment; recorded though no assessment of the subject is."""
 
+SHADOW_ROW = (
+    "assessment_id", "assessment_seq", "tenant", "status", "prediction", "champion_digest",
+    "champion_prediction",
+)  # fmt: skip
+
 
 class Entry(Protocol):
     """Something that is applied to an open page."""
@@ -291,53 +296,56 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Shadow:
-    """What a challenger would have answered to an assessment, beside what the champion did.
+class Shadows:
+    """What a challenger would have answered to some assessments, beside what the champion did.
 
     Attributes
     ----------
-    assessment_seq : int
-        Number of the assessment's row.
-    status : {"answered", "abstained"}
-    prediction : float or None
-        Probability, or the outcome's unit; None when it abstained.
-    champion_digest, champion_prediction
-        Of the model that answered and what it said; None when no model answered.
+    recorded_at_us : int
+        The same when the entry is handed in again because nobody knew what had become of it: by this
+        it knows its own rows.
+    rows : tuple of tuples
+        Each as `SHADOW_ROW` names it. `assessment_seq` is the number of the assessment's row; `status`
+        is `answered` or `abstained`, and `prediction` (probability, or the outcome's unit) is None when
+        it abstained; those of the champion are None when no model answered.
     """
 
     kind: ClassVar[str] = "shadow"
 
     recorded_at_us: int
-    assessment_id: str
-    assessment_seq: int
-    tenant: str
     branch_point: str
     outcome: str
     version: str
     digest: str
-    status: str
-    prediction: float | None
-    champion_digest: str | None
-    champion_prediction: float | None
+    rows: tuple[tuple[str, int, str, str, float | None, str | None, float | None], ...]
 
-    def apply(self, page: Page) -> None:
-        page.add(
-            SHADOWS,
-            self.recorded_at_us,
-            {
-                "assessment_id": self.assessment_id,
-                "assessment_seq": self.assessment_seq,
-                "tenant": self.tenant,
-                "branch_point": self.branch_point,
-                "outcome": self.outcome,
-                "version": self.version,
-                "digest": self.digest,
-                "status": self.status,
-                "prediction": self.prediction,
-                "champion_digest": self.champion_digest,
-                "champion_prediction": self.champion_prediction,
-            },
+    def apply(self, page: Page) -> list[bool]:
+        """Whether each row is there by this entry; False for what somebody else recorded before.
+
+        Services on one ledger ask about the same patients at the same time; each is recorded once.
+        """
+        known = page.ask(
+            select(SHADOWS.c.assessment_id, SHADOWS.c.recorded_at_us).where(
+                SHADOWS.c.digest == self.digest,
+                SHADOWS.c.assessment_seq.in_([row[1] for row in self.rows]),
+            )
         )
+        there = {row.assessment_id: row.recorded_at_us for row in known}
+        for row in self.rows:
+            if row[0] not in there:
+                there[row[0]] = self.recorded_at_us
+                page.add(
+                    SHADOWS,
+                    self.recorded_at_us,
+                    {
+                        "branch_point": self.branch_point,
+                        "outcome": self.outcome,
+                        "version": self.version,
+                        "digest": self.digest,
+                        **dict(zip(SHADOW_ROW, row, strict=True)),
+                    },
+                )
+        return [there[row[0]] == self.recorded_at_us for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +370,7 @@ class TokenUse:
 
 KINDS: dict[str, type[Any]] = {
     entry.kind: entry
-    for entry in (Access, Assessment, Outcome, Feedback, Link, Event, Shadow, TokenUse)
+    for entry in (Access, Assessment, Outcome, Feedback, Link, Event, Shadows, TokenUse)
 }
 _VALUES = {
     name: attrgetter(*(item.name for item in fields(entry))) for name, entry in KINDS.items()

@@ -25,11 +25,11 @@ from sqlalchemy import select
 
 from app.serving.slot import load_served_model
 from models.bundle import read_bundle
-from models.registry import CHAMPION, Registry
+from models.registry import CHALLENGER, CHAMPION, Registry
 from models.vocabulary import Vocabulary
 from monitoring.counting.profile import ModelProfile
 from monitoring.drift import ModelDrift, model_drift
-from monitoring.ledger.tables import ASSESSMENTS, FEEDBACK
+from monitoring.ledger.tables import ASSESSMENTS, FEEDBACK, SHADOWS
 from monitoring.metrics import CODES, DURATION_BUCKETS
 from monitoring.outcomes import Performance, read_performance
 from monitoring.recounted import recount
@@ -47,6 +47,8 @@ UNITS = ("ward-1", "ward-2")
 WINDOWS = ("1h", "1d", "7d", "30d")
 CARDS = f"/cds-services/{BRANCH_POINT}/feedback"
 REFUSED, UNREADABLE = 14, 12
+OF_A_KILL = 16
+"""Rows of a challenger that were recorded in the moment in which their worker was killed: one batch."""
 REACHED_OVER = 0.02
 """`increase` reaches over the first and last sample by up to half an interval; counts alone show it."""
 WITHIN, OF_NOTHING = 0.01, 2e-4
@@ -176,13 +178,25 @@ class Site:
         return [model_drift(*one) for one in counted.models], told
 
     def recorded(self) -> list[Any]:
-        """The rows of assessments and of feedback."""
+        """The rows of assessments, of feedback, and of what the challenger would have said."""
         engine = reading(self.ledger)
         try:
             with engine.connect() as connection:
-                return [list(connection.execute(select(one))) for one in (ASSESSMENTS, FEEDBACK)]
+                return [
+                    list(connection.execute(select(one)))
+                    for one in (ASSESSMENTS, FEEDBACK, SHADOWS)
+                ]
         finally:
             engine.dispose()
+
+    def shadowed(self) -> bool:
+        """Whether the challenger was asked about everybody once, and Prometheus has seen it."""
+        assessments, _, shadows = self.recorded()
+        if len(shadows) < len(assessments):
+            return False
+        assert len({row.assessment_id for row in shadows}) == len(shadows)
+        seen = self.number("sum(risk_shadow_assessments_total)") or 0.0
+        return len(shadows) - OF_A_KILL <= seen <= len(shadows)
 
 
 def _measured(row: np.ndarray) -> dict[str, Any]:
@@ -238,8 +252,8 @@ def expected(drifts: list[ModelDrift], told: Performance) -> dict[str, Told]:
 
 
 def expected_of_service(site: Site) -> dict[str, Told]:
-    """What the rules about traffic and cards should give, from the ledger's rows."""
-    assessments, feedback = site.recorded()
+    """What the rules about traffic, cards and challengers should give, from the ledger's rows."""
+    assessments, feedback, shadows = site.recorded()
     found: dict[str, Told] = {}
     asked = Counter(row.branch_point for row in assessments)
     found["assessments"] = {
@@ -251,6 +265,17 @@ def expected_of_service(site: Site) -> dict[str, Told]:
         frozenset({("branch_point", BRANCH_POINT)}): told["overridden"]
         / (told["overridden"] + told["accepted"])
     }
+    bands = site.vocabulary.branch_points[BRANCH_POINT].outcomes[OUTCOME]
+    assert bands is not None
+    both = [(row.prediction, row.champion_prediction) for row in shadows]
+    other = [
+        (None if one is None else bands.band(one)) != (None if two is None else bands.band(two))
+        for one, two in both
+    ]
+    found["shadow_other_band_ratio"] = {
+        frozenset({("model", NAME), ("version", "3")}): sum(other) / len(other)
+    }
+    assert 0.05 < sum(other) / len(other) < 0.95
     return found
 
 
@@ -277,7 +302,7 @@ def hold_answers(site: Site, again: Service) -> None:
     [(_, ratio)] = site.rule("risk:error_ratio:1h").items()
     assert ratio == pytest.approx(counted["5xx"] / sum(counted.values()), rel=REACHED_OVER)
 
-    assessments, _ = site.recorded()
+    assessments, _, _ = site.recorded()
     bounds = np.array([0.0, *DURATION_BUCKETS, np.inf])
     least = np.quantile([row.latency_us / 1e6 for row in assessments], 0.95)
     most = np.quantile(site.waited_s, 0.95)
@@ -311,12 +336,17 @@ def test_every_rule_gives_what_the_ledger_holds(
 ):
     registry = Registry.at(tmp_path / "var")
     profiles = []
-    for version, fit in (("1", good()), ("2", flattened(good(), 0.8))):
+    for version, fit in (
+        ("1", good()),
+        ("2", flattened(good(), 0.8)),
+        ("3", flattened(good(), 0.5)),
+    ):
         at = tmp_path / f"bundle-{version}"
         registered(registry, at, version_files(fit))
         served = load_served_model(read_bundle(at), NAME, version, CHAMPION, vocabulary)
         profiles.append(served.profile)
     registry.set_alias(NAME, CHAMPION, "1")
+    registry.set_alias(NAME, CHALLENGER, profiles.pop().version)
     given = {
         "RISK_DATABASE_URL": postgres.new_database(),
         "RISK_KEYS_FILE": str(tmp_path / "keys.toml"),
@@ -339,12 +369,14 @@ def test_every_rule_gives_what_the_ledger_holds(
             # A replica that is about to end is drained: what is not scraped goes with it.
             site.replicas = [first]
             until(lambda: site.number("sum(risk_assessments_total)") == site.asked)
+            until(site.shadowed)
         until(lambda: site.number("sum(up)") == 1)
         site.ask(60, older=8.0, no_albumin=True)
         with replica(tmp_path, given, ports[1], 2) as again:
             site.replicas = [first, again]
             until(lambda: site.number("sum(up)") == 2)
             site.ask(160, older=8.0, no_albumin=True)
+            until(lambda: len(site.recorded()[2]) == site.asked)
             hold_equal(site, profiles)
             hold_answers(site, again)
             site.close()
@@ -356,7 +388,7 @@ def hold_equal(site: Site, profiles: list[ModelProfile]) -> None:
     drifts, told = site.from_ledger(profiles)
     assert {one.version for one in drifts} == {"1", "2"}
     wanted = {**expected(drifts, told), **expected_of_service(site)}
-    assert len(wanted) == 18
+    assert len(wanted) == 19
     seen: list[str] = []
 
     def equal() -> bool:
@@ -392,6 +424,13 @@ def begin_and_break(site: Site, registry: Registry) -> None:
     """From the first scrape at 0 to the second version, with a kill and a gap between."""
     until(lambda: site.number("count(count by (instance) (risk_model_assessments_total))") == 2)
     until(lambda: site.number("count(count by (instance) (risk_outcomes_total))") == 2)
+    until(
+        lambda: all(
+            one["begun"]
+            for service in site.replicas
+            for one in site.get(f"{service.url}/readyz").json()["challengers"] or [{"begun": False}]
+        )
+    )
     first, second = site.replicas
     site.ask(150)
     victim = next(

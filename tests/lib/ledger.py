@@ -16,12 +16,12 @@ from monitoring.ledger import (
     Feedback,
     Link,
     Outcome,
-    Shadow,
+    Shadows,
     new_identifier,
 )
 from monitoring.ledger.book import Book
 from monitoring.ledger.engine import open_engine
-from monitoring.ledger.entries import Entry
+from monitoring.ledger.entries import SHADOW_ROW, Entry
 
 MONTH_US = 31 * 24 * 3600 * 1_000_000
 NOW_US = 1_795_300_000_000_000  # 2026-11-21
@@ -93,22 +93,23 @@ def one_of_each(recorded_at_us: int = NOW_US, mark: str = "1") -> list[Entry]:
     ]
 
 
-def shadow(of: Assessment, seq: int = 1, **changes: Any) -> Shadow:
+def shadow(of: Assessment, seq: int = 1, **changes: Any) -> Shadows:
     given: dict[str, Any] = {
         "recorded_at_us": of.recorded_at_us,
-        "assessment_id": of.assessment_id,
-        "assessment_seq": seq,
-        "tenant": of.tenant,
         "branch_point": of.branch_point,
         "outcome": "death_180d",
         "version": "2",
         "digest": "sha256:02",
+        "assessment_id": of.assessment_id,
+        "assessment_seq": seq,
+        "tenant": of.tenant,
         "status": "answered",
         "prediction": 0.25,
         "champion_digest": "sha256:01",
         "champion_prediction": 0.2,
+        **changes,
     }
-    return Shadow(**{**given, **changes})
+    return Shadows(rows=(tuple(given.pop(name) for name in SHADOW_ROW),), **given)
 
 
 def keyring_at(folder: Path) -> Keyring:

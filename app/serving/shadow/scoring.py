@@ -99,23 +99,22 @@ class Told:
         named, self._named = self._named, None
         return named
 
-    def recorded(self) -> bool:
-        """Wait for what became of the rows that were handed over."""
-        while (said := self._hear()) is None:
+    def recorded(self) -> None:
+        """Wait until the rows that were handed over are durable."""
+        while not self._hear():
             pass
-        return said
 
     def first(self) -> dict[str, Any]:
         """The first line."""
         found: dict[str, Any] = json.loads(self._line())
         return found
 
-    def _hear(self) -> bool | None:
+    def _hear(self) -> bool:
+        """Take in a line; whether it says that rows are durable."""
         line = json.loads(self._line())
         if "challengers" in line:
             self._named = line["challengers"]
-            return None
-        return bool(line["recorded"])
+        return "recorded" in line
 
     def _line(self) -> bytes:
         while b"\n" not in self._rest:
@@ -174,8 +173,8 @@ def _advance(
     rows = [ask(one.served, asked, vocabulary) for asked in new]
     lag_s = max(0.0, time.time() - batch[0].recorded_at_us / 1e6) if batch else 0.0
     _say({"name": one.name, "lag_s": lag_s, "rows": rows})
-    if rows and not told.recorded():
-        return replace(one, place=place), False
+    if rows:
+        told.recorded()
     if time.monotonic() >= one.figures_at:
         _tell_figures(one.served, engine, vocabulary)
         one = replace(one, figures_at=time.monotonic() + FIGURES_EVERY_S)

@@ -20,8 +20,7 @@ from typing import Any
 import structlog
 
 from app.schemas.statuses import ABSTAINED, ANSWERED
-from monitoring.ledger import Ledger, LedgerUnavailable
-from monitoring.ledger import Shadow as ShadowEntry
+from monitoring.ledger import Ledger, LedgerUnavailable, Shadows
 
 log = structlog.get_logger()
 
@@ -30,11 +29,12 @@ SIGN_OF_LIFE_S = 60.0
 STRIKES = 3
 LEAST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 LARGEST_LINE = 1 << 20
+COUNTS = ("answered", "abstained", "both", "apart", "other_band")
 
 
 @dataclass(frozen=True, slots=True)
 class ChallengerRow:
-    """How a challenger does, as operators see it; counts are of this service since it started.
+    """How a challenger does, as operators see it; counts are of what this service recorded.
 
     Attributes
     ----------
@@ -98,18 +98,27 @@ class Shadow:
         self._sign_of_life_s = sign_of_life_s
         self._named: tuple[Mapping[str, Any], ...] = ()
         self._rows: dict[str, ChallengerRow] = {}
+        self._counted: Mapping[tuple[str, str], Mapping[str, Any]] = {}
         self._strikes: dict[tuple[str, str], int] = {}
         self._news = asyncio.Event()
         self._child: asyncio.subprocess.Process | None = None
         self._doing: str | None = None
         self._pause_s = LEAST_PAUSE_S
 
+    def go_on(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Begin with the counts of the worker whose place this one has taken, as its rows told them."""
+        self._counted = {
+            (row["name"], row["digest"]): {name: row[name] for name in COUNTS} for row in rows
+        }
+
     def follow(self, challengers: Sequence[Mapping[str, Any]]) -> None:
         """Ask these from now on, as the registry's process names them; nobody when there are none."""
         for one in challengers:
             row = self._rows.get(one["name"])
             if row is None or row.digest != one["digest"]:
-                row = ChallengerRow(one["name"], one["version"], str(one["digest"]))
+                digest = str(one["digest"])
+                before = self._counted.get((one["name"], digest), {})
+                row = ChallengerRow(one["name"], one["version"], digest, **before)
             refused = one.get("refused")
             kept = row.set_aside if one["path"] is not None else str(refused)
             self._rows[one["name"]] = replace(row, version=one["version"], set_aside=kept)
@@ -186,46 +195,56 @@ class Shadow:
             elif not told["rows"]:
                 self._note(told["name"], lag_s=told["lag_s"], begun=True)
             else:
-                await _say(child, {"recorded": await self._record(told)})
+                await self._record(told)
+                await _say(child, {"recorded": True})
 
-    async def _record(self, told: Mapping[str, Any]) -> bool:
-        """Record a batch; False when it cannot be recorded now, and will be handed over again."""
+    async def _record(self, told: Mapping[str, Any]) -> None:
+        """Record a batch, however long it takes, and count what was recorded by us."""
         name = told["name"]
-        row = self._rows.get(name)
-        if row is None:
-            return True
+        if (row := self._rows.get(name)) is None:
+            return
         branch_point, outcome = name.split(".", 1)
-        now_us = time.time_ns() // 1000
-        entries = [
-            ShadowEntry(
-                now_us, assessment_id, seq, tenant, branch_point, outcome, row.version, row.digest,
-                ABSTAINED if said is None else ANSWERED, said, champion, theirs,
-            )
-            for assessment_id, seq, tenant, said, champion, theirs in (
-                one["row"] for one in told["rows"]
-            )
-        ]  # fmt: skip
-        try:
-            await self._ledger.append(*entries)
-        except LedgerUnavailable as error:
-            # Patients' answers come first: what waits here is in the ledger already.
-            await asyncio.sleep(error.retry_after_s)
-            return False
-        self._strikes.pop((name, row.digest), None)
+        entry = Shadows(
+            time.time_ns() // 1000, branch_point, outcome, row.version, row.digest,
+            tuple(
+                (assessment_id, seq, tenant, ABSTAINED if said is None else ANSWERED, said, champion,
+                 theirs)
+                for assessment_id, seq, tenant, said, champion, theirs in (
+                    one["row"] for one in told["rows"]
+                )
+            ),
+        )  # fmt: skip
+        ours = await self._recorded(entry)
+        self._strikes.pop((name, entry.digest), None)
         self._pause_s = LEAST_PAUSE_S
-        apart = [one["apart"] for one in told["rows"] if one["apart"] is not None]
-        answered = sum(entry.status == ANSWERED for entry in entries)
+        row = self._rows.get(name, row)
+        if row.digest != entry.digest:
+            return  # meanwhile another version has the alias
+        counted = [one for one, is_ours in zip(told["rows"], ours, strict=True) if is_ours]
+        answered = sum(one["row"][3] is not None for one in counted)
+        apart = [one["apart"] for one in counted if one["apart"] is not None]
         self._note(
             name,
             answered=row.answered + answered,
-            abstained=row.abstained + len(entries) - answered,
+            abstained=row.abstained + len(counted) - answered,
             both=row.both + len(apart),
             apart=row.apart + sum(apart),
-            other_band=row.other_band + sum(one["other_band"] for one in told["rows"]),
+            other_band=row.other_band + sum(one["other_band"] for one in counted),
             lag_s=told["lag_s"],
             begun=True,
         )
-        return True
+
+    async def _recorded(self, entry: Shadows) -> Sequence[bool]:
+        """Hand in the same entry until it is durable: what was refused may have been written."""
+        while True:
+            try:
+                (ours,) = await self._ledger.append(entry)
+            except LedgerUnavailable as error:
+                # Patients' answers come first: what waits here is in the ledger already.
+                await asyncio.sleep(error.retry_after_s)
+            else:
+                found: Sequence[bool] = ours
+                return found
 
     def _note(self, name: str, **changes: Any) -> None:
         if name in self._rows:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,26 @@ def test_what_the_ledger_cannot_record_now_waits_and_is_recorded_once(
     assert len(found_in(url, named["digest"])) == 1 + 3
 
 
+def test_whoever_takes_the_place_of_a_worker_counts_on(tmp_path: Path):
+    """As long as it is the same version; what another one was asked is not its own."""
+    named, other = row(NAME, tmp_path, good(1)), row(NAME, tmp_path, good(2), "3")
+    counted = ChallengerRow(
+        NAME, "2", named["digest"], answered=5, abstained=2, both=4, apart=0.5, other_band=3,
+        begun=True, lag_s=9.0, set_aside="hung", outcomes=1,
+    )  # fmt: skip
+    told: list[tuple[ChallengerRow, ...]] = []
+    watch = Shadow(
+        "", None, Ledger(f"sqlite:///{tmp_path}/l.db", tmp_path / "keys.toml"), told.append
+    )
+    watch.go_on([asdict(counted)])
+    watch.follow([named])
+    assert told[-1] == (
+        replace(counted, begun=False, lag_s=0.0, set_aside=None, outcomes=0),
+    )  # fmt: skip
+    watch.follow([other])
+    assert told[-1] == (ChallengerRow(NAME, "3", other["digest"]),)
+
+
 def test_it_ends_when_it_is_cancelled_at_whatever_step_of_hearing_a_line(tmp_path: Path):
     """Python 3.11's `asyncio.wait_for` forgets a cancellation that comes with the answer."""
     named = row(NAME, tmp_path, good(1))
@@ -221,24 +242,25 @@ def test_it_ends_when_it_is_cancelled_at_whatever_step_of_hearing_a_line(tmp_pat
     asyncio.run(story())
 
 
-def test_two_services_on_one_ledger_ask_about_everything(vocabulary: Vocabulary, tmp_path: Path):
+def test_two_services_on_one_ledger_ask_about_everything_once(
+    vocabulary: Vocabulary, tmp_path: Path
+):
     named, n = row(NAME, tmp_path, good(1)), 40
     url = waiting(tmp_path, named["digest"], n, vocabulary)
 
-    async def story() -> None:
+    async def story() -> int:
         async with (
             service(url, tmp_path, [named]) as (_, here, _),
             service(url, tmp_path, [named]) as (_, there, _),
         ):
-            await until(
-                lambda: (
-                    len(found_in(url, named["digest"])) == 1 + n
-                    and here[-1][0].begun
-                    and there[-1][0].begun
-                )
-            )
 
-    asyncio.run(story())
+            def counted() -> int:
+                return sum(rows[-1][0].answered for rows in (here, there) if rows[-1])
+
+            await until(lambda: counted() >= n and here[-1][0].begun and there[-1][0].begun)
+            return counted()
+
+    assert asyncio.run(story()) == n
     found = found_in(url, named["digest"])
     assert len(found) == 1 + n
     assert {pair.champion.prediction for pair in found[1:] if pair.champion} == {0.25}

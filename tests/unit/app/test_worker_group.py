@@ -22,7 +22,7 @@ ROW = WorkerRow(last_success=1_795_000_000.0, models=(MODEL,))
 def two(tmp_path: Path) -> Iterator[tuple[WorkerGroup, WorkerGroup]]:
     groups = WorkerGroup(tmp_path), WorkerGroup(tmp_path)
     for group in groups:
-        assert group.join() == 0
+        assert group.join() == WorkerRow()
         group.tell(replace(ROW, worker=group.place, failures=group.place + 1))
     yield groups
     for group in groups:
@@ -56,7 +56,7 @@ def test_the_next_worker_on_a_place_counts_on(two: tuple[WorkerGroup, WorkerGrou
     folder = two[1].folder
     two[1].leave()
     successor = WorkerGroup(folder)
-    assert successor.join() == 2
+    assert successor.join().failures == 2
     assert successor.place == 1
     successor.leave()
 
@@ -96,7 +96,7 @@ def test_asking_reaches_every_worker_once_and_nobody_twice(two: tuple[WorkerGrou
 
 def test_a_worker_without_a_group_is_alone_and_can_be_asked():
     group = WorkerGroup()
-    assert group.join() == 0
+    assert group.join() == WorkerRow()
     group.tell(ROW)
     assert group.rows(replace(ROW, failures=4)) == ([replace(ROW, failures=4)], 4)
     before = group.asked()

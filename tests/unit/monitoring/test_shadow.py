@@ -30,7 +30,6 @@ def test_pairs_are_matched_with_what_became_of_the_patient(tmp_path: Path) -> No
             )
             for (seq, entry), (champion, challenger) in zip(enumerate(asked, 4), both, strict=True)
         ),
-        shadow(asked[0], 4, prediction=0.3, champion_prediction=0.2),  # another service on this ledger asked as well
         shadow(asked[0], 4, digest="sha256:09"),  # another challenger
     ]  # fmt: skip
     reports = [

@@ -34,6 +34,7 @@ from tests.lib.ledger import (
     one_of_each,
     outcome,
     reading,
+    shadow,
 )
 
 GIVEN = assessment(subject_id="2.s", episode_id="2.e")
@@ -125,6 +126,19 @@ def test_a_correction_names_what_it_corrects_and_keeps_it(book: Book, database_u
 
 def test_feedback_is_recorded_once(book: Book) -> None:
     assert book.write([feedback(), feedback(), feedback(verdict="accepted")]) == [NEW, SAME, NEW]
+
+
+def test_what_a_challenger_said_is_recorded_once_and_known_by_who_recorded_it(
+    book: Book, database_url: str
+) -> None:
+    """Handed in again because nobody knew what became of it, and by another service a moment later."""
+    given = assessment()
+    book.write([given])
+    ours, theirs = shadow(given), shadow(given, recorded_at_us=given.recorded_at_us + 1)
+    assert book.write([ours, theirs]) == [[True], [False]]
+    assert book.write([ours]) == [[True]]
+    assert book.write([theirs, shadow(given, digest="sha256:03")]) == [[False], [True]]
+    assert ask(database_url, "SELECT count(*) FROM shadows") == [(2,)]
 
 
 def test_a_token_is_used_once_until_it_expires(book: Book) -> None:

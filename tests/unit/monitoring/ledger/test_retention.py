@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.keyring import Keyring
-from monitoring.ledger import Shadow
+from monitoring.ledger import Shadows
 from monitoring.ledger.backup import backup, restore
 from monitoring.ledger.engine import open_engine
 from monitoring.ledger.errors import LedgerDamaged, RetentionTooShort
@@ -58,7 +58,7 @@ def filled(module_url: str, keyring: Keyring) -> str:
     written(
         module_url,
         keyring,
-        *([entry for entry in batch if not isinstance(entry, Shadow)] for batch in batches),
+        *([entry for entry in batch if not isinstance(entry, Shadows)] for batch in batches),
     )
     return module_url
 

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from monitoring.keyring import ACCESS_LOG, LEDGER, PSEUDONYM, Keyring, load_keyring, rotate
-from monitoring.ledger import Shadow
+from monitoring.ledger import Shadows
 from monitoring.ledger.book import Book
 from monitoring.ledger.engine import open_engine
 from monitoring.ledger.errors import LedgerMisfit
@@ -100,7 +100,7 @@ def test_a_ledger_without_shadows_gets_them_and_its_chain_goes_on(
     database_url: str, keyring: Keyring
 ) -> None:
     """As a site has it that upgrades: rows of every other table, and no place for shadows."""
-    before = [entry for entry in one_of_each() if not isinstance(entry, Shadow)]
+    before = [entry for entry in one_of_each() if not isinstance(entry, Shadows)]
     written(database_url, keyring, before)
     change(database_url, "DROP TABLE shadows", "UPDATE alembic_version SET version_num = '0001'")
     engine = open_engine(database_url, writes=True)
@@ -129,7 +129,7 @@ def test_shadows_of_before_the_champions_columns_keep_their_links(
     engine = open_engine(database_url, writes=True)
     assert migrate(engine) == ("0002", NEWEST)
     engine.dispose()
-    written(database_url, keyring, [shadow(given)])
+    written(database_url, keyring, [shadow(given, digest="sha256:03")])
     engine = reading(database_url)
     report = verify(engine, keyring)
     assert (report.holds, report.rows) == (True, NOTED + 3)
