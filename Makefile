@@ -5,6 +5,8 @@ VAR_DIR ?= var
 BIN := .venv/bin
 PROCESSES = $$($(BIN)/python -c 'import os; print(1 + os.cpu_count())')
 export PORT VAR_DIR DEMO_ONCE
+# Hundreds of processes start in the tests; each would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check bench soak healthchain lock openapi clean
 
