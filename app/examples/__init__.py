@@ -5,6 +5,7 @@ them, but of a stand-in with invented numbers in a model's place, because a mode
 the code.
 """
 
+from app.examples.answers import Answerer
 from app.examples.examples import FOLDER, Example, files_of, load_examples, show_in
 
-__all__ = ["FOLDER", "Example", "files_of", "load_examples", "show_in"]
+__all__ = ["FOLDER", "Answerer", "Example", "files_of", "load_examples", "show_in"]

@@ -1,12 +1,13 @@
 """What the service answers to an example, worked out by the functions that answer patients.
 
-The ledger is left out, so identifiers are fixed ones of the form that real ones have, and numbers are
-rounded to nine decimals: the same text on every machine, and reasons still add up to 1e-6.
+The ledger is left out, so identifiers of illustrations are fixed ones of the form that real ones have,
+and their numbers are rounded to nine decimals: the same text on every machine, and reasons still add
+up to 1e-6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +35,7 @@ from app.services.answer_hook import with_measurements
 from app.services.assess import assess
 from app.services.assess_chart import question_of_chart
 from app.serving.slot import ServedModel, ServedPanel
-from models.vocabulary import Vocabulary, settle
+from models.vocabulary import BranchPoint, Vocabulary, settle
 from monitoring.keyring import throwaway_keyring
 
 Json = dict[str, Any]
@@ -43,18 +44,32 @@ EPISODE_ID = f"{EPISODE[0]}1-{'x' * 40}"
 DECIMALS = 9
 
 
+Answer = Callable[[AssessmentRequest], Json]
+"""Works out what REST answers."""
+
+
 class Answerer:
-    """Answers the examples of one branch point with the models that it is given."""
+    """Answers the examples of one branch point, whichever way in they take.
+
+    Parameters
+    ----------
+    answer : callable
+        Works out what is told; see `illustrated`.
+    language : str
+        Of cards.
+    """
 
     def __init__(
         self,
         service: CdsService,
         vocabulary: Vocabulary,
         coding: Coding,
-        served: Mapping[str, ServedModel],
+        answer: Answer,
+        language: str = ENGLISH,
     ) -> None:
         self._service, self._point = service, service.point
-        self._vocabulary, self._coding, self._served = vocabulary, coding, served
+        self._vocabulary, self._coding = vocabulary, coding
+        self._answer, self._language = answer, language
 
     def rest(self, body: Json) -> Json:
         """What `POST /v1/branch-points/{id}/assessments` answers."""
@@ -93,12 +108,18 @@ class Answerer:
             include=(),
         )
         answer = self._answer(with_measurements(asked, call))
-        words, reasons = load_wording()[ENGLISH], load_override_reasons()
+        words, reasons = load_wording()[self._language], load_override_reasons()
         maker = CardMaker(self._point, self._vocabulary, words, reasons, NOTHING_AGREED)
         card = maker.card(answer, (), call.patient_id)
         return {"cards": [] if card is None else [card]}
 
-    def _answer(self, request: AssessmentRequest) -> Json:
+
+def illustrated(
+    point: BranchPoint, vocabulary: Vocabulary, served: Mapping[str, ServedModel]
+) -> Answer:
+    """Answers with stand-ins in the models' place: the same on every machine."""
+
+    def answer(request: AssessmentRequest) -> Json:
         clean = scrub(
             request,
             tenant=DEFAULT_TENANT,
@@ -108,13 +129,14 @@ class Answerer:
         )
         if clean.episode_id is not None:
             clean = replace(clean, episode_id=EPISODE_ID)
-        intake = settle(clean.measurements, self._point, self._vocabulary.features)
-        outcomes = request.outcomes or tuple(self._point.outcomes)
-        panel = ServedPanel(self._point, outcomes, self._served)
+        intake = settle(clean.measurements, point, vocabulary.features)
+        panel = ServedPanel(point, request.outcomes or tuple(point.outcomes), served)
         said = panel.assess(intake.values)
-        answer = assess(clean, intake, self._point, self._vocabulary, panel, said, ASSESSMENT_ID)
-        rounded: Json = _rounded(answer)
+        told = assess(clean, intake, point, vocabulary, panel, said, ASSESSMENT_ID)
+        rounded: Json = _rounded(told)
         return rounded
+
+    return answer
 
 
 def _rounded(value: Any) -> Any:

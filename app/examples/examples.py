@@ -9,7 +9,7 @@ from typing import Any
 
 from app.cds_hooks.discovery import services
 from app.cds_hooks.hooks import load_hooks
-from app.examples.answers import Answerer
+from app.examples.answers import Answerer, illustrated
 from app.examples.patients import ExamplePatient, load_patients
 from app.examples.requests import fhir_request, hook_request, rest_request
 from app.examples.stand_in import stand_in
@@ -77,7 +77,7 @@ def load_examples() -> tuple[Example, ...]:
         point = service.point
         models = (stand_in(patient, shown, point, vocabulary) for shown in patient.illustrations)
         served = {model.model.name: model for model in models}
-        answerer = Answerer(service, vocabulary, coding, served)
+        answerer = Answerer(service, vocabulary, coding, illustrated(point, vocabulary, served))
         rest = rest_request(patient, vocabulary)
         fhir = fhir_request(patient, vocabulary)
         call = hook_request(patient, vocabulary, service)

@@ -1,9 +1,8 @@
-"""The service without its boundary: the same parsing, models and answer, but nobody is asked who
-they are, nothing is de-identified, and nothing is recorded.
+"""The least that could answer: parsing, models and answer, and nothing around them.
 
     RISK_VAR_DIR=DIR python -m uvicorn tests.benchmarks.bare:app
 
-The baseline of `tests.benchmarks.boundary`; it is no part of the product and serves no patient.
+Beside `unguarded` in `tests.benchmarks.boundary`; it is no part of the product and serves no patient.
 """
 
 from __future__ import annotations

@@ -5,10 +5,12 @@
 Two requests: `full`, every outcome that the branch point has a model for, as an EHR asks; and `one`,
 a single outcome, where the boundary weighs most. The target is judged on the full request.
 
-Four servers at once, one worker each, idle but for the one under load: the service with SQLite, the
-service with PostgreSQL, the service with SQLite whose callers are not asked who they are (open), and
-the bare baseline (`bare.py`: the same parsing, models and answers; no authentication, no
-de-identification, no ledger, no access log). Callers carry a reusable ES384 token. Every round loads
+Five servers at once, one worker each, idle but for the one under load: the service with SQLite, the
+service with PostgreSQL, the service with SQLite whose callers are not asked who they are (open), the
+service without its boundary (`unguarded.py`: no authentication, no de-identification, no ledger, no
+access log), by which it is judged, and what is left of it when the rest of the service is taken away
+as well (`bare.py`: parsing, models and answer alone; no limits, headers, identifiers or counts), which
+shows what the rest costs. Callers carry a reusable ES384 token. Every round loads
 every server with every request at every number of connections, each round from another server on;
 ratios are taken within a round. Many short rounds, because a shared machine changes its speed within
 a minute: the servers of one round must meet the same machine.
@@ -26,6 +28,7 @@ import tempfile
 import time
 from collections import defaultdict
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
@@ -52,7 +55,7 @@ AT_LEAST = 0.70
 FULL, ONE = "full", "one outcome"
 Turn = tuple[str, str, int]
 """Server, request, connections."""
-BARE, OPEN = "bare", "ours, open, SQLite"
+UNGUARDED, BARE, OPEN = "unguarded", "bare", "ours, open, SQLite"
 ON_SQLITE, ON_POSTGRESQL = "ours, token, SQLite", "ours, token, PostgreSQL"
 TENANTS = f"""
 [[tenant]]
@@ -170,11 +173,16 @@ def _candidates(folder: Path, postgres: str) -> tuple[list[Candidate], dict[str,
         "/readyz",
         settings=tuple(dict.fromkeys(THREADS, "1").items()),  # as the service has it
     )
+    unguarded = replace(
+        ours(UNGUARDED),
+        command=(sys.executable, "-m", "tests.benchmarks.unguarded", "run", "--port", "{port}"),
+    )
     guarded = {"RISK_TENANTS_FILE": str(tenants)}
     kinds = [
         ours(ON_SQLITE, **guarded),
         ours(ON_POSTGRESQL, **guarded, RISK_DATABASE_URL=postgres),
         ours(OPEN),
+        unguarded,
         bare,
     ]
     return kinds, {"Authorization": f"Bearer {token}"}
@@ -183,8 +191,8 @@ def _candidates(folder: Path, postgres: str) -> tuple[list[Candidate], dict[str,
 def _figures(where: dict[str, Any], found: dict[Turn, list[Load]]) -> dict[str, Any]:
     ratios = []
     for name, shape, count in found:
-        if name != BARE:
-            pairs = zip(found[name, shape, count], found[BARE, shape, count], strict=True)
+        if name != UNGUARDED:
+            pairs = zip(found[name, shape, count], found[UNGUARDED, shape, count], strict=True)
             shares = [a.requests_per_s / b.requests_per_s for a, b in pairs]
             ratios.append(
                 {"server": name, "request": shape, "connections": count, "min": min(shares),
@@ -203,10 +211,10 @@ def _figures(where: dict[str, Any], found: dict[Turn, list[Load]]) -> dict[str, 
             }
             for (name, shape, count), loads in found.items()
         ],
-        "share_of_bare": ratios,
+        "share_of_unguarded": ratios,
         "targets": [
             {
-                "target": f"{r['server']}, full request: at least {AT_LEAST:.0%} of bare at 16 connections",
+                "target": f"{r['server']}, full request: at least {AT_LEAST:.0%} of unguarded at 16 connections",
                 "found": r["median"],
                 "held": r["median"] >= AT_LEAST,
             }
@@ -226,8 +234,8 @@ def _show(figures: dict[str, Any]) -> None:
                       f"{load['p50_ms']:.2f}", f"{load['p99_ms']:.2f}")  # fmt: skip
     console.print(table)
     table = Table("server", "request", "connections", "min", "median", "max",
-                  title="Share of the bare throughput, round by round", title_justify="left")  # fmt: skip
-    for ratio in figures["share_of_bare"]:
+                  title="Share of the unguarded throughput, round by round", title_justify="left")  # fmt: skip
+    for ratio in figures["share_of_unguarded"]:
         table.add_row(ratio["server"], ratio["request"], str(ratio["connections"]),
                       *(f"{ratio[c]:.2f}" for c in ("min", "median", "max")))  # fmt: skip
     console.print(table)

@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
 from app.console.frame.addresses import HOME, own_address
-from app.console.frame.session import COOKIE, FORM_COOKIE, Sessions
+from app.console.frame.session import COOKIE, FORM_COOKIE, Credential, Sessions
 from app.console.frame.site import page, reader_of
 from app.deid import IdentifierFound
 from app.errors import Problem
@@ -77,11 +77,16 @@ async def admit_to(request: Request, needed: str) -> Any:
     """
     if needed == OPEN:
         return None
-    sessions: Sessions = request.app.state.console
-    cookie = request.cookies.get(COOKIE)
-    credential = sessions.open(cookie) if cookie else None
+    credential = credential_of_session(request)
     instead = {} if credential is None else {credential.header.encode(): credential.value}
     return await state_of(request).admission.admit(request, needed, instead)
+
+
+def credential_of_session(request: Request) -> Credential | None:
+    """What the reader signed in with; None where nobody did."""
+    sessions: Sessions = request.app.state.console
+    cookie = request.cookies.get(COOKIE)
+    return sessions.open(cookie) if cookie else None
 
 
 async def form_of(request: Request) -> dict[str, str]:

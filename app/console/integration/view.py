@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.console.frame.site import Reader
-from app.examples import Example
+from app.examples import Answerer, Example
 from models.vocabulary import Vocabulary
 
+VERDICTS = ("passed", "failed", "skipped")
 WAYS = ("rest", "cds-hooks", "fhir")
 FHIR_JSON = "application/fhir+json"
 PLACEHOLDER = "https://risk.example.org"
@@ -93,6 +94,44 @@ def integration_view(
         "curl": f"curl -sS '{url}{path}'{key} -H 'Content-Type: {kind}' -d @request.json",
         "curl_discovery": f"curl -sS '{url}/cds-services'{key}",
         "check": f"risk-serve check-integration {url}",
+    }
+
+
+def answered(answerer: Answerer, example: Example, way: str) -> Any:
+    """What an example is answered, by the way that it takes."""
+    match way:
+        case "cds-hooks":
+            return answerer.cds_hooks(example.cds_hooks_request)
+        case "fhir":
+            return answerer.fhir(example.fhir_request)
+        case _:
+            return answerer.rest(example.request)
+
+
+def report_view(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report of `check-integration`: counts, and its rows by group in the order of the run.
+
+    Examples
+    --------
+    >>> row = {"group": "Reachable", "verdict": "PASSED", "service": None}
+    >>> told = report_view({"passed": 1, "failed": 0, "skipped": 0, "findings": [row]})
+    >>> told["groups"][0]["name"], told["groups"][0]["counts"], told["groups"][0]["open"]
+    ('Reachable', {'passed': 1, 'failed': 0, 'skipped': 0}, False)
+    """
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for finding in report["findings"]:
+        groups.setdefault(finding["group"], []).append(finding)
+    return {
+        **{verdict: report[verdict] for verdict in VERDICTS},
+        "groups": [
+            {
+                "name": name,
+                "rows": rows,
+                "counts": {v: sum(row["verdict"].lower() == v for row in rows) for v in VERDICTS},
+                "open": any(row["verdict"] == "FAILED" for row in rows),
+            }
+            for name, rows in groups.items()
+        ],
     }
 
 

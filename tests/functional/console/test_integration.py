@@ -6,13 +6,15 @@ import json
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Browser
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.lib.pages import LOOKS, watched
-from tests.lib.service import Service
+from tests.lib.service import Service, run_command
 
 PAGE = "/console/integration"
 
@@ -42,19 +44,61 @@ def test_the_call_that_is_shown_works_as_it_stands(
     assert told.keys() & {"outcomes", "cards", "resourceType"}
 
 
+@pytest.mark.parametrize("way", ["rest", "cds-hooks", "fhir"])
 def test_an_example_is_answered_by_the_served_models_and_recorded_nowhere(
-    opened: Browser, service: Service, client: httpx.Client
+    opened: Browser, service: Service, client: httpx.Client, way: str
 ):
     with watched(opened, service.url) as tab:
-        page = tab.open(f"{PAGE}?point=icu-review")
+        page = tab.open(f"{PAGE}?point=icu-review&way={way}")
         asked = json.loads(page.locator("[data-request]").inner_text())
+        call = shlex.split(page.locator("[data-curl]").inner_text())
+        before = recorded(client)
         page.get_by_role("button", name="Answer it with the models").click()
         live = json.loads(page.locator("[data-live]").inner_text())
-    told = client.post("/v1/branch-points/icu-review/assessments", json=asked).json()
-    assert [o.get("probability") for o in live["outcomes"]] == [
-        o.get("probability") for o in told["outcomes"]
-    ]
-    assert live["assessment_id"] == ""
+        assert recorded(client) == before
+    kind = call[call.index("-H") + 1].partition(": ")[2]
+    told = client.post(call[2], json=asked, headers={"content-type": kind}).json()
+    assert recorded(client) == before + 1
+    assert risks(live) == risks(told) != []
+
+
+def risks(document: Any) -> list[Any]:
+    """Every risk that an answer tells, whichever way it went."""
+    if isinstance(document, dict):
+        own = [
+            document[k] for k in ("probability", "probabilityDecimal", "summary") if k in document
+        ]
+        return own + [one for value in document.values() for one in risks(value)]
+    return [one for item in document for one in risks(item)] if isinstance(document, list) else []
+
+
+def recorded(client: httpx.Client) -> float:
+    """How many assessments were recorded."""
+    text = client.get("/metrics").text
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "risk_ledger_entries_total" and sample.labels["kind"] == "assessment"
+    )
+
+
+def test_the_whole_connection_is_checked_at_a_press(opened: Browser, service: Service):
+    with watched(opened, service.url) as tab:
+        page = tab.open(PAGE)
+        page.get_by_role("button", name="Check now").click()
+        told = page.locator("[data-report]").inner_text()
+        done = run_command("risk-serve", "check-integration", service.url, "--json", "--calls", "20",
+                           var=service.log.parent)  # fmt: skip
+        report = json.loads(done.stdout)
+        assert report["failed"] == 0
+        assert told == (
+            f"{report['passed']} held, 0 failed, {report['skipped']} could not be tried."
+        )
+        for verdict in ("PASSED", "FAILED", "SKIPPED"):
+            rows = page.locator(f'tr[data-verdict="{verdict}"]')
+            assert rows.count() == report[verdict.lower()]
+        assert tab.grave_violations() == []
 
 
 @pytest.mark.parametrize(("language", "theme"), LOOKS)

@@ -17,20 +17,14 @@ UNKNOWN = "/console/assessments/0192d0a0-0000-7000-8000-000000000000"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Settings of a service with two API keys, and the keys themselves."""
+    """Settings of a service with three API keys, and the keys themselves."""
     folder = tmp_path_factory.mktemp("site")
     settings = {"RISK_API_KEYS_FILE": str(folder / "api-keys.jsonl")}
-    for name, scope in (("reader", "read"), ("sender", "outcomes")):
+    holders = {"reader": ("read",), "sender": ("outcomes",), "ehr": ("read", "assess", "cds")}
+    for name, scopes in holders.items():
+        allowed = [part for scope in scopes for part in ("--scope", scope)]
         done = run_command(
-            "risk-serve",
-            "keys",
-            "create",
-            "--name",
-            name,
-            "--scope",
-            scope,
-            var=folder,
-            settings=settings,
+            "risk-serve", "keys", "create", "--name", name, *allowed, var=folder, settings=settings
         )
         settings[name] = done.stdout.strip().splitlines()[-1].split()[-1]
     return settings
@@ -62,6 +56,21 @@ def test_nothing_grave_where_one_signs_in_and_where_nothing_is(
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         # The browser itself says of a page that is not there that it is not; anything else is a fault.
         tab.faults[:] = [one for one in tab.faults if "status of 404" not in one]
+
+
+def test_the_connection_is_checked_as_who_signed_in(
+    opened: Browser, guarded: Service, site: dict[str, str]
+):
+    """Tokens are tried as well, then; and no page shows the key."""
+    with watched(opened, guarded.url) as tab:
+        page = tab.open("/console/integration")
+        page.get_by_label("API key or access token").fill(site["ehr"])
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Check now").click()
+        told = page.locator("[data-report]").inner_text()
+        assert " 0 failed" in told, page.locator('tr[data-verdict="FAILED"]').all_inner_texts()
+        assert page.locator('tr[data-verdict="PASSED"]', has_text="key cut short").count() == 1
+        assert site["ehr"] not in page.content()
 
 
 def test_a_key_opens_pages_until_one_signs_out(
