@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 FEWEST = 200
 """Assessments under which no distance is told: by chance alone the PSI of ten bins is 0.045 there."""
 FEWEST_FOR_SHARES = 50
+FEWEST_IN_SLICE = 20
+"""In one part of a window: by chance alone a share moves by a tenth there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +169,44 @@ def _explanation(reasons: Floats, fitted: Sequence[float] | None) -> float | Non
     return float(np.abs(reasons / reasons.sum() - then / then.sum()).sum() / 2)
 
 
-def as_document(drift: ModelDrift) -> dict[str, Any]:
+def missing_over_time(
+    profile: ModelProfile, slices: Floats
+) -> tuple[list[int], dict[str, list[float | None]]]:
+    """How many were asked about in each part of a window, and the share without a value, by feature.
+
+    Parameters
+    ----------
+    slices : ndarray, shape (n_slices, n_counts)
+        The model's counts in each, as `ModelProfile` orders them.
+
+    Returns
+    -------
+    asked : list of int
+    missing : dict
+        None where fewer than 20 were asked about.
+    """
+    asked = slices[:, : len(STATUSES)].sum(axis=1)
+    at = len(STATUSES) + SUMS + len(profile.predictions.labels) + len(profile.features)
+    missing = {}
+    for feature in profile.features:
+        lacking = slices[:, at + feature.labels.index(MISSING)]
+        missing[feature.name] = [
+            float(without / n) if n >= FEWEST_IN_SLICE else None
+            for without, n in zip(lacking, asked, strict=True)
+        ]
+        at += len(feature.labels)
+    return [int(n) for n in asked], missing
+
+
+def as_document(drift: ModelDrift, profile: ModelProfile, slices: Floats) -> dict[str, Any]:
     """The figures as JSON; counts by bin, shares when the model was fitted beside them."""
+    asked, missing = missing_over_time(profile, slices)
     return {
         "model": drift.name,
         "version": drift.version,
         "answered": drift.answered,
         "abstained": drift.abstained,
+        "asked_over_time": asked,
         "mean_prediction": drift.mean,
         "brier_score_expected": drift.expected_brier,
         "prediction_psi": drift.psi,
@@ -185,6 +218,7 @@ def as_document(drift: ModelDrift) -> dict[str, Any]:
                 "psi": one.psi,
                 "js": one.js,
                 "missing_ratio": one.missing,
+                "missing_over_time": missing[one.feature],
                 "implausible_ratio": one.implausible,
                 "unseen_ratio": one.unseen,
                 "mean_absolute_contribution": one.reason,

@@ -60,7 +60,10 @@ def drift_document(
         "since_us": since_us,
         "until_us": until_us,
         "assessments": found.assessments,
-        "models": [as_document(model_drift(profile, counts)) for profile, counts in found.models],
+        "models": [
+            as_document(model_drift(profile, counts), profile, slices)
+            for (profile, counts), slices in zip(found.models, found.over_time, strict=True)
+        ],
         "without_profile": [{"model": name, "digest": digest} for name, digest in found.strangers],
     }
 

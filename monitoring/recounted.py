@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 Progress = Callable[[int], None]
 
 PAGE = 512
+SLICES = 12
+"""Equal parts of a window, to see when in it something changed."""
 TRY_AGAIN_AFTER_S = 5.0
 
 
@@ -41,6 +43,8 @@ class Recounted:
         Recorded in it.
     models : tuple of (ModelProfile, ndarray)
         Every version that was asked, with its counts as `ModelProfile` orders them.
+    over_time : tuple of ndarray, shape (SLICES, n_counts)
+        Of each of `models`, the same counts in the parts of the window, oldest first.
     strangers : tuple of (str, str)
         Models and digests that answered and whose profile is not at hand.
     """
@@ -49,6 +53,7 @@ class Recounted:
     until_us: int
     assessments: int
     models: tuple[tuple[ModelProfile, Floats], ...]
+    over_time: tuple[Floats, ...]
     strangers: tuple[tuple[str, str], ...]
 
 
@@ -83,7 +88,7 @@ def recount(
     LedgerUnavailable
         When the database does not answer.
     """
-    counts = _Counts(profiles, vocabulary)
+    counts = _Counts(profiles, vocabulary, since_us, until_us)
     try:
         with engine.connect() as connection:
             for n, row in enumerate(_recorded(connection, since_us, until_us, tenant), start=1):
@@ -92,11 +97,13 @@ def recount(
                     progress(n)
     except SQLAlchemyError:
         raise LedgerUnavailable("failing", TRY_AGAIN_AFTER_S) from None
+    found = list(counts.each())
     return Recounted(
         since_us,
         until_us,
         counts.assessments,
-        tuple(counts.each()),
+        tuple((profile, slices.sum(axis=0)) for profile, slices in found),
+        tuple(slices for _, slices in found),
         tuple(sorted(counts.strangers)),
     )
 
@@ -104,18 +111,23 @@ def recount(
 class _Counts:
     """Counts of every version, filled assessment by assessment."""
 
-    def __init__(self, profiles: Sequence[ModelProfile], vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, profiles: Sequence[ModelProfile], vocabulary: Vocabulary, since_us: int, until_us: int
+    ) -> None:
         self._vocabulary = vocabulary
+        self._since_us, self._length_us = since_us, max(until_us - since_us, 1)
         self._counters = {one.digest: PanelCounter([one]) for one in profiles}
         self._blocks: dict[str, Floats] = {}
         self._last: dict[str, str] = {}
-        self._early: dict[str, list[tuple[Mapping[str, float], set[str]]]] = {}
+        self._early: dict[str, list[tuple[int, Mapping[str, float], set[str]]]] = {}
         self.strangers: set[tuple[str, str]] = set()
         self.assessments = 0
 
-    def add(self, branch_point: str, inputs: str, answer: str) -> None:
+    def add(self, recorded_at_us: int, branch_point: str, inputs: str, answer: str) -> None:
         """Count one assessment as it was recorded."""
         self.assessments += 1
+        # A window begins after its first moment and ends with its last.
+        part = (recorded_at_us - self._since_us - 1) * SLICES // self._length_us
         point = self._vocabulary.branch_points.get(branch_point)
         if point is None:
             return
@@ -128,27 +140,28 @@ class _Counts:
             if "model" in body:
                 digest = body["model"]["digest"]
                 self._last[name] = digest
-                self._count(name, digest, values, implausible, body)
+                self._count(name, digest, part, values, implausible, body)
                 for earlier in self._early.pop(name, ()):
                     self._count(name, digest, *earlier, None)
             elif body.get("reason") != NO_MODEL:
                 if name in self._last:
-                    self._count(name, self._last[name], values, implausible, None)
+                    self._count(name, self._last[name], part, values, implausible, None)
                 else:
-                    self._early.setdefault(name, []).append((values, implausible))
+                    self._early.setdefault(name, []).append((part, values, implausible))
 
     def each(self) -> Iterator[tuple[ModelProfile, Floats]]:
-        """Every version that was asked, by name and version."""
-        asked = [(self._counters[digest], block) for digest, block in self._blocks.items()]
-        for counter, block in sorted(
+        """Every version that was asked, by name and version, with its counts in each slice."""
+        asked = [(self._counters[digest], blocks) for digest, blocks in self._blocks.items()]
+        for counter, blocks in sorted(
             asked, key=lambda one: (one[0].profiles[0].name, one[0].profiles[0].version)
         ):
-            yield counter.profiles[0], counter.of_model(0, block)
+            yield counter.profiles[0], np.stack([counter.of_model(0, block) for block in blocks])
 
     def _count(
         self,
         name: str,
         digest: str,
+        part: int,
         values: Mapping[str, float],
         implausible: set[str],
         body: Mapping[str, Any] | None,
@@ -164,14 +177,14 @@ class _Counts:
             own = {one["feature"]: one["contribution"] for one in body["attributions"]}
             reasons = np.array([own[feature.name] for feature in profile.features])
             answer = Answered(0.0, said, 0.0, reasons, said, said)
-        block = self._blocks.setdefault(digest, np.zeros(counter.size))
-        counter.add(counter.tally(values, (answer,), implausible), block, 0)
+        blocks = self._blocks.setdefault(digest, np.zeros((SLICES, counter.size)))
+        counter.add(counter.tally(values, (answer,), implausible), blocks[part], 0)
 
 
 def _recorded(
     connection: Connection, since_us: int, until_us: int, tenant: str | None
-) -> Iterator[tuple[str, str, str]]:
-    """Branch point, inputs and answer of every assessment of a window, page by page."""
+) -> Iterator[tuple[int, str, str, str]]:
+    """When, branch point, inputs and answer of every assessment of a window, page by page."""
     own = ASSESSMENTS.c
     wanted = [own.recorded_at_us > since_us, own.recorded_at_us <= until_us]
     if tenant is not None:
@@ -182,12 +195,12 @@ def _recorded(
         after, rows = 0, None
         while rows is None or len(rows) == PAGE:
             rows = connection.execute(
-                select(own.seq, own.branch_point, own.inputs, own.answer)
+                select(own.seq, own.recorded_at_us, own.branch_point, own.inputs, own.answer)
                 .where(own.month == month, own.seq > after, *wanted)
                 .order_by(own.seq)
                 .limit(PAGE)
             ).all()
-            for seq, branch_point, inputs, answer in rows:
+            for seq, *row in rows:
                 after = seq
-                yield branch_point, inputs, answer
+                yield tuple(row)
         month = connection.execute(lowest.where(own.month > month)).scalar()

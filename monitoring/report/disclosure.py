@@ -206,9 +206,12 @@ def _told_of_asked(model: Row) -> Row:
     found = {**model, "predictions": _told_bins(model["predictions"])}
     if model["abstained_inside_only"]:
         found |= {"answered": None, "abstained": None}
+    # Of a few patients each: what they add up to is told, when they came is not.
+    found["asked_over_time"] = []
     found["features"] = [
         {
             **one,
+            "missing_over_time": [],
             **{ratio: None for name, ratio in OF_BIN if _is_marked(one["bins"], name)},
             "bins": _told_bins(one["bins"]),
         }

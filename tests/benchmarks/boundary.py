@@ -10,10 +10,10 @@ service with PostgreSQL, the service with SQLite whose callers are not asked who
 service without its boundary (`unguarded.py`: no authentication, no de-identification, no ledger, no
 access log), by which it is judged, and what is left of it when the rest of the service is taken away
 as well (`bare.py`: parsing, models and answer alone; no limits, headers, identifiers or counts), which
-shows what the rest costs. Callers carry a reusable ES384 token. Every round loads
-every server with every request at every number of connections, each round from another server on;
-ratios are taken within a round. Many short rounds, because a shared machine changes its speed within
-a minute: the servers of one round must meet the same machine.
+shows what the rest costs. Callers carry a reusable ES384 token. Every round loads every server with
+every request at every number of connections, one server right after the other and each round in
+another order; ratios are taken within a round. Many short rounds, because a shared machine changes its
+speed within a minute: the servers of one round must meet the same machine.
 
 When it misleads: everything shares the machine. With one connection every request waits for its own
 flush to disk; with many, one flush serves several. On two cores the ledger's process and PostgreSQL
@@ -23,10 +23,12 @@ run on the core that the load generator uses.
 from __future__ import annotations
 
 import json
+import random
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -122,11 +124,10 @@ def _load_in_turn(
         }
         for name in bar.track(urls, description="warming up"):
             put_under_load(urls[name], bodies[FULL], max(CONNECTIONS), WARM_UP_S, folder, headers)
-        turns = [(name, shape, count) for shape in bodies for count in CONNECTIONS for name in urls]
-        task = bar.add_task("loading", total=rounds * len(turns))
+        total = rounds * len(urls) * len(bodies) * len(CONNECTIONS)
+        task = bar.add_task("loading", total=total)
         for number in range(rounds):
-            first = number % len(turns)
-            for name, shape, count in turns[first:] + turns[:first]:
+            for name, shape, count in _order(urls, bodies, number):
                 load = put_under_load(urls[name], bodies[shape], count, seconds, folder, headers)
                 if load.refused or load.broken or not load.requests:
                     raise BenchmarkFailed(
@@ -135,7 +136,25 @@ def _load_in_turn(
                     )
                 found[name, shape, count].append(load)
                 bar.advance(task)
-    return found
+    return {
+        (name, shape, count): found[name, shape, count]
+        for shape in bodies
+        for count in CONNECTIONS
+        for name in urls
+    }
+
+
+def _order(servers: Iterable[str], shapes: Iterable[str], number: int) -> Iterator[Turn]:
+    """A round's turns: what is compared stands side by side, in another order each round.
+
+    What a server leaves behind (pages to write, a cold cache) must not always meet the same one.
+    """
+    chance = random.Random(number)  # noqa: S311 - an order, no secret
+    loads = [(shape, count) for shape in shapes for count in CONNECTIONS]
+    for shape, count in chance.sample(loads, len(loads)):
+        own = list(servers)
+        for name in chance.sample(own, len(own)):
+            yield name, shape, count
 
 
 def _candidates(folder: Path, postgres: str) -> tuple[list[Candidate], dict[str, str]]:

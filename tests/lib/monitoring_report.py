@@ -24,7 +24,8 @@ def feature(name: str, psi: float | None, *counts: int, **changed: Any) -> dict[
     total = sum(counts)
     return {
         "feature": name, "psi": psi, "js": None if psi is None else psi / 8,
-        "missing_ratio": counts[0] / total, "implausible_ratio": counts[-2] / total,
+        "missing_ratio": counts[0] / total, "missing_over_time": [counts[0] / total] * 12,
+        "implausible_ratio": counts[-2] / total,
         "unseen_ratio": counts[-1] / total, "mean_absolute_contribution": 0.3,
         "mean_absolute_contribution_fitted": 0.3, "bins": bins(*counts), **changed,
     }  # fmt: skip
@@ -33,7 +34,8 @@ def feature(name: str, psi: float | None, *counts: int, **changed: Any) -> dict[
 def asked(features: list[dict[str, Any]], **changed: Any) -> dict[str, Any]:
     """A version that answered 290 of 300 times."""
     return {
-        "model": NAME, "version": "1", "answered": 290, "abstained": 10, "mean_prediction": 0.25,
+        "model": NAME, "version": "1", "answered": 290, "abstained": 10,
+        "asked_over_time": [25] * 12, "mean_prediction": 0.25,
         "brier_score_expected": 0.15, "prediction_psi": 0.02, "explanation_drift": 0.05,
         "predictions": [
             {"bin": "00: up to 0.5", "count": 200, "fitted_ratio": 0.6},

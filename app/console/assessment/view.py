@@ -76,6 +76,8 @@ def _input(
 
 
 def _ago(minutes: int, reader: Reader) -> str:
+    if minutes == 1:
+        return reader.texts("assessment.minute_before")
     if minutes < 120:
         return reader.texts("assessment.minutes_before", count=minutes)
     if minutes < 2880:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from app.console.figures.written import (
@@ -16,13 +17,16 @@ from app.console.figures.written import (
     percent,
 )
 from app.console.frame.site import Reader
-from app.console.pictures.drift import BARS, ranking, then_and_now
+from app.console.pictures.drift import BARS, over_time, ranking, then_and_now
 from app.console.pictures.picture import Picture
 from models.vocabulary import Feature, Vocabulary
 from monitoring.counting.profile import IMPLAUSIBLE, MISSING, UNSEEN
-from monitoring.drift import FEWEST, FEWEST_FOR_SHARES
+from monitoring.drift import FEWEST, FEWEST_FOR_SHARES, FEWEST_IN_SLICE
 from monitoring.report.judged import asked_of, by_drift, feature_shift, limits, prediction_shift
 
+STRIPS, MOVED = 6, 0.05
+"""So many features are drawn over time, whose share of missing values moved so far within the window."""
+DAY_US = 24 * 3600 * 1_000_000
 FIRST = 3
 """Features whose distribution stands open."""
 NOT = "not"
@@ -51,7 +55,9 @@ def drift_view(
         "fewest": reader.numbers.plain(FEWEST),
         "assessments": reader.numbers.plain(told["assessments"]),
         "models": [_line(one, vocabulary, reader) for one in models],
-        "model": None if model is None else _model(model, vocabulary, reader),
+        "model": None
+        if model is None
+        else _model(model, (told["since_us"], told["until_us"]), vocabulary, reader),
     }
 
 
@@ -74,7 +80,9 @@ def _line(model: Row, vocabulary: Vocabulary, reader: Reader) -> dict[str, Any]:
     }
 
 
-def _model(model: Row, vocabulary: Vocabulary, reader: Reader) -> dict[str, Any]:
+def _model(
+    model: Row, window_us: tuple[int, int], vocabulary: Vocabulary, reader: Reader
+) -> dict[str, Any]:
     asked = asked_of(model) or 0
     features = by_drift(model)
     told = [one for one in features if one["psi"] is not None]
@@ -100,6 +108,8 @@ def _model(model: Row, vocabulary: Vocabulary, reader: Reader) -> dict[str, Any]
         "ranking_said": _ranking_said(model, told, vocabulary, reader),
         "first": shown[:FIRST] if asked >= FEWEST_FOR_SHARES else [],
         "others": shown[FIRST:] if asked >= FEWEST_FOR_SHARES else [],
+        "course_told": any(n >= FEWEST_IN_SLICE for n in model["asked_over_time"]),
+        "course": _course(model, window_us, vocabulary, reader),
         "missing": _missing(model, vocabulary, reader) if asked >= FEWEST_FOR_SHARES else None,
         "reasons": _reasons(model, vocabulary, reader) if asked >= FEWEST_FOR_SHARES else None,
         "reasons_said": _reasons_said(model, reader),
@@ -196,6 +206,53 @@ def _missing(model: Row, vocabulary: Vocabulary, reader: Reader) -> Picture | No
     return then_and_now(
         reader.texts("figures.missing"), found[:BARS], reader.texts("figures.share"), reader.texts
     )
+
+
+def _course(
+    model: Row, window_us: tuple[int, int], vocabulary: Vocabulary, reader: Reader
+) -> Picture | None:
+    """What is missing more or less often from one part of the window to the next, the most moved first.
+
+    None where nothing is: a strip that stays where it was tells less than the bars above it.
+    """
+    found = []
+    for one in model["features"]:
+        then = next((b["fitted_ratio"] for b in one["bins"] if b["bin"] == MISSING), None)
+        now = one["missing_over_time"]
+        told = [share for share in now if share is not None]
+        if then is not None and told and max(told) - min(told) >= MOVED:
+            found.append(
+                (
+                    max(told) - min(told),
+                    {
+                        "label": _label(one["feature"], vocabulary, reader),
+                        "then": then,
+                        "then_shown": percent(then, reader.numbers),
+                        "now": now,
+                        "shown": [percent(share, reader.numbers) for share in now],
+                    },
+                )
+            )
+    if not found:
+        return None
+    found.sort(key=lambda pair: -pair[0])
+    return over_time(
+        reader.texts("figures.course"),
+        [course for _, course in found[:STRIPS]],
+        _parts(window_us, len(model["asked_over_time"])),
+        reader.texts,
+    )
+
+
+def _parts(window_us: tuple[int, int], count: int) -> list[tuple[str, str]]:
+    """When the parts of a window begin (UTC): as short as an axis needs it, and whole."""
+    since, until = window_us
+    step = (until - since) / count
+    begins = [datetime.fromtimestamp((since + i * step) / 1e6, UTC) for i in range(count)]
+    within_days = until - since <= 2 * DAY_US
+    return [
+        (f"{one:%H:%M}" if within_days else f"{one:%m-%d}", f"{one:%m-%d %H:%M}") for one in begins
+    ]
 
 
 def _reasons(model: Row, vocabulary: Vocabulary, reader: Reader) -> Picture | None:

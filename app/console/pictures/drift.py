@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ END = 1.0
 ROOM = 1.35
 """How much longer an axis is than its longest bar: for the figure behind it, on a telephone too."""
 QUARTERS = (0, 0.25, 0.5, 0.75, 1)
+ARROW = " \u2192 "
+STRIP = 0.6
+"""Of a row's height: what is above it is for the name."""
 SHAPES = ("circle", "triangle-up", "diamond")
 COLOURS = ("@good", "@warn", "@bad")
 SHIFTS = ("not", "somewhat", "clearly")
@@ -183,3 +187,79 @@ def then_and_now(
         f"{one['label']}: {one['then_shown']} \u2192 {one['now_shown']}" for one in pairs[:4]
     )
     return Picture(title, f"{whens['then']} \u2192 {whens['now']}. {said}", spec, heads, rows)
+
+
+def over_time(
+    title: str,
+    courses: Sequence[Mapping[str, Any]],
+    parts: Sequence[tuple[str, str]],
+    texts: Texts,
+) -> Picture:
+    """A strip for each row in which a share rises and falls, over the share when the model was fitted.
+
+    Parameters
+    ----------
+    courses : sequence of mapping
+        `label`; `now`, a share or None for each part of the window, with `shown` (written out); `then`
+        and `then_shown`.
+    parts : sequence of (str, str)
+        Of the window, oldest first: when each begins, for the axis and for the table.
+    """
+    whens = {"then": texts("figures.then"), "now": texts("figures.now")}
+    data: list[dict[str, Any]] = []
+    names: list[dict[str, Any]] = []
+    fitted: list[dict[str, Any]] = []
+    for i, one in enumerate(courses):
+        foot = i + 1.0
+        told = [(k, share) for k, share in enumerate(one["now"]) if share is not None]
+        data += [
+            {"part": k, "row": i, "y": foot - STRIP * share, "foot": foot} for k, share in told
+        ]
+        fitted.append({"y": foot - STRIP * one["then"], "when": whens["then"]})
+        ends = [one["shown"][k] for k, _ in (told[:1] + told[-1:])]
+        names.append({"y": foot - 1, "text": f"{one['label']}: {ARROW.join(ends)}"})
+    last = len(parts) - 1
+    x = {
+        "field": "part", "type": "quantitative", "title": None,
+        "scale": {"domain": [0, last], "nice": False},
+        "axis": {
+            "values": [0, last // 2, last], "grid": False,
+            "labelExpr": f"{json.dumps([begins for begins, _ in parts])}[datum.value]",
+        },
+    }  # fmt: skip
+    y = {"field": "y", "type": "quantitative", "axis": None,
+         "scale": {"domain": [len(courses), 0], "nice": False}}  # fmt: skip
+    of_row = {"field": "row", "type": "nominal"}
+    spec = specification(
+        data,
+        height=64 * len(courses),
+        layer=[
+            {
+                "mark": {"type": "area", "opacity": 0.35, "color": "@mark", "line": {"color": "@mark"}},
+                "encoding": {"x": x, "y": y, "y2": {"field": "foot"}, "detail": of_row},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 36, "opacity": 1, "color": "@mark"},
+                "encoding": {"x": x, "y": y, "detail": of_row},
+            },
+            {
+                "data": {"values": fitted},
+                "mark": {"type": "rule", "aria": False, "color": "@ink"},
+                "encoding": {
+                    "y": y,
+                    "strokeDash": {"field": "when", "type": "nominal", "title": None,
+                                   "legend": DASHES,
+                                   "scale": {"domain": [whens["then"]], "range": [[5, 4]]}},
+                },
+            },
+            {
+                "data": {"values": names},
+                "mark": {"type": "text", "align": "left", "baseline": "top", "dy": 3,
+                         "limit": {"expr": "width"}},
+                "encoding": {"y": y, "x": {"value": 0}, "text": {"field": "text"}},
+            },
+        ],
+    )  # fmt: skip
+    heads = [texts("figures.feature"), whens["then"], *(begins for _, begins in parts)]
+    rows = [[one["label"], one["then_shown"], *one["shown"]] for one in courses]
+    return Picture(title, "; ".join(str(name["text"]) for name in names[:4]), spec, heads, rows)

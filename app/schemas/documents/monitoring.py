@@ -28,6 +28,9 @@ class FeatureDriftDocument(Document):
     psi: Ratio = Field(description="Population stability index; null under 200 assessments.")
     js: Ratio = Field(description="Jensen-Shannon divergence in nats; null under 200 assessments.")
     missing_ratio: Ratio
+    missing_over_time: list[Ratio] = Field(
+        description="The same in the parts of `asked_over_time`; null under 20 assessments."
+    )
     implausible_ratio: Ratio
     unseen_ratio: Ratio
     mean_absolute_contribution: Ratio
@@ -42,6 +45,9 @@ class ModelDriftDocument(Document):
     version: str
     answered: int
     abstained: int
+    asked_over_time: list[int] = Field(
+        description="Assessments in twelve equal parts of the window, oldest first."
+    )
     mean_prediction: Ratio
     brier_score_expected: Ratio = Field(description="If the probabilities are right.")
     prediction_psi: Ratio

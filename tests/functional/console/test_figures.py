@@ -12,6 +12,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
+from app.deid import stored_inputs
+from app.schemas.assessment_request import parse_assessment_request
+from models.vocabulary import Vocabulary, settle
+from monitoring.ledger import Assessment
+from tests.lib.ledger import assessment, keyring_at, written
 from tests.lib.pages import LOOKS, watched
 from tests.lib.service import Service, run_command, running_service
 
@@ -20,17 +25,54 @@ LONG_AGO, KNOWN_AT = "2025-06-01T08:00:00Z", "2026-01-15T08:00:00Z"
 N, OUTCOME = 300, "death_180d"
 # Alike in size, so that they lie close together in the funnel; one name is too long for a telephone.
 UNITS = ["ward-31", "ward-32", "icu-2", "trauma-intermediate-care-unit-north"]
+HOUR_US = 3600 * 1_000_000
+WEEK = "/console/figures?window=7d&model=icu-review.death_180d"
 DRIFT, OUTCOMES = "/console/figures?window=1d", "/console/figures/outcomes?window=1d"
 
 
+def days_before(
+    client: httpx.Client, patient: dict[str, Any], vocabulary: Vocabulary
+) -> list[Assessment]:
+    """One patient again and again, from six days ago to yesterday; albumin stops in the middle."""
+    whole = patient["request"]["measurements"]
+    found, now_us = [], time.time_ns() // 1000
+    for hours in range(150, 30, -2):
+        values = {name: value for name, value in whole.items() if hours >= 90 or name != "albumin"}
+        answer = client.post(ASK, json={"measurements": values}).raise_for_status()
+        point = vocabulary.branch_points["icu-review"]
+        asked = parse_assessment_request(
+            json.dumps({"measurements": values}).encode(), point, vocabulary
+        )
+        inputs = stored_inputs(settle(asked.measurements, point, vocabulary.features).used)
+        at = now_us - hours * HOUR_US
+        found += [assessment(at, inputs=inputs, answer=answer.content) for _ in range(4)]
+    return found
+
+
 @pytest.fixture(scope="module")
-def shifted(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that was told creatinine in µmol/L under the name of mg/dL, and of outcomes."""
+def shifted(
+    trained: Path,
+    client: httpx.Client,
+    patients: list[dict[str, Any]],
+    vocabulary: Vocabulary,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Service]:
+    """A service that was told creatinine in µmol/L under the name of mg/dL, and of outcomes.
+
+    Its ledger has days before it in which a ward stopped measuring albumin.
+    """
     told = run_command(
         "risk-train", "rows", "support2", "--held-out", "--limit", str(N), var=trained
     )
     given = {"RISK_OUTCOMES_POLL_S": "0.2", "RISK_CARE_UNITS": json.dumps(UNITS)}
     log = tmp_path_factory.mktemp("figures") / "log"
+    given |= {
+        "RISK_DATABASE_URL": f"sqlite:///{log.parent / 'ledger.db'}",
+        "RISK_KEYS_FILE": str(log.parent / "keys.toml"),
+    }
+    measured = next(row for row in patients if "albumin" in row["request"]["measurements"])
+    before = days_before(client, measured, vocabulary)
+    written(given["RISK_DATABASE_URL"], keyring_at(log.parent), before)
     with running_service(trained, log, given) as service:
         with service.client() as client:
             for i, line in enumerate(told.stdout.splitlines()):
@@ -76,6 +118,29 @@ def test_the_input_in_the_wrong_unit_is_named_first(opened: Browser, shifted: Se
         assert "Asks for attention: Creatinine" in page.locator("[data-ranking]").inner_text()
 
 
+def test_what_a_ward_stops_measuring_is_seen_over_time(opened: Browser, shifted: Service):
+    with shifted.client() as client, watched(opened, shifted.url) as tab:
+        page = tab.open(WEEK, pictures=True)
+        (model,) = [
+            one
+            for one in client.get("/v1/monitoring/drift?window=7d").json()["models"]
+            if one["model"].endswith(OUTCOME)
+        ]
+        (albumin,) = [one for one in model["features"] if one["feature"] == "albumin"]
+        course = albumin["missing_over_time"]
+        # Six days ago nobody lacked it; four days later everybody did; today some do.
+        assert course[2:4] == [0.0, 0.0]
+        assert course[7:9] == [1.0, 1.0]
+        assert course[0] is None
+        assert 0 < course[11] < 1
+        first = page.locator("[data-course] tbody tr").first
+        assert first.locator("th").text_content() == "Albumin"
+        cells = [cell.text_content() for cell in first.locator("td").all()[1:]]
+        assert cells[2:4] == ["0\u202f%"] * 2
+        assert cells[7:9] == ["100\u202f%"] * 2
+        assert cells[0] == "–"
+
+
 def test_ratios_are_those_of_the_api(opened: Browser, shifted: Service):
     with shifted.client() as client, watched(opened, shifted.url) as tab:
         page = tab.open(OUTCOMES, pictures=True)
@@ -89,7 +154,7 @@ def test_ratios_are_those_of_the_api(opened: Browser, shifted: Service):
 
 
 @pytest.mark.parametrize(("language", "theme"), LOOKS)
-@pytest.mark.parametrize("path", [DRIFT, OUTCOMES])
+@pytest.mark.parametrize("path", [WEEK, OUTCOMES])
 def test_nothing_grave_and_nothing_sticks_out_of_a_telephone(
     opened: Browser, shifted: Service, path: str, language: str, theme: str
 ):
@@ -100,7 +165,7 @@ def test_nothing_grave_and_nothing_sticks_out_of_a_telephone(
 
 
 @pytest.mark.parametrize("width", [360, 1280, 3840])
-@pytest.mark.parametrize("path", [DRIFT, OUTCOMES])
+@pytest.mark.parametrize("path", [WEEK, OUTCOMES])
 def test_no_word_of_a_picture_is_cut_off_or_covered(
     opened: Browser, shifted: Service, path: str, width: int
 ):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from monitoring.counting.profile import ModelProfile, model_profile
-from monitoring.drift import FEWEST, as_document, model_drift
+from monitoring.drift import FEWEST, as_document, missing_over_time, model_drift
 
 COUNTS = {"edges": [50.0], "counts": [50, 50], "missing": 0}
 
@@ -72,7 +72,19 @@ def test_what_the_bundle_does_not_say_is_not_compared():
     vector = np.array([300, 0, 9.0, 0, 300, 1.0, 0, 300, 0, 0], dtype=float)
     told = model_drift(own, vector)
     assert (told.psi, told.expected_brier, told.features[0].psi) == (None, None, None)
-    document = as_document(told)
+    document = as_document(told, own, vector[None, :])
     assert document["features"][0]["bins"][1] == {
         "bin": "any value", "count": 300, "fitted_ratio": None,
     }  # fmt: skip
+
+
+def test_what_is_missing_is_told_part_by_part_of_the_window():
+    """A ward stops measuring: of forty, then twenty patients; of nineteen nothing is said."""
+    parts = [
+        counts((10, 30, 0, 0, 0), (0, 40, 0, 0, 0), 40, (1.0, 1.0)),
+        counts((20, 0, 0, 0, 0), (5, 15, 0, 0, 0), 20, (1.0, 1.0)),
+        counts((19, 0, 0, 0, 0), (0, 19, 0, 0, 0), 19, (1.0, 1.0)),
+    ]
+    asked, missing = missing_over_time(profile(), np.stack(parts))
+    assert asked == [40, 20, 19]
+    assert missing == {"age": [0.25, 1.0, None], "sbp": [0.0, 0.25, None]}
