@@ -9,7 +9,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from models.vocabulary import load_vocabulary
 from monitoring.drill.asked import AskedService, ServiceFailed
 from monitoring.drill.catalogue import EVENTS, Chosen, EventImpossible, schedule
 from monitoring.drill.patients import Patient, RowsInvalid, read_patients
@@ -90,6 +92,15 @@ def drill(
         bool,
         typer.Option("--true-risks", help="Draw outcomes from the answers, not from the rows."),
     ] = False,
+    feedback: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Share of the cards of which it is said what became of them; above 0 the key needs "
+            "the scope `cds`.",
+        ),
+    ] = 0.25,
     years: Annotated[
         int, typer.Option(min=0, help="Quiet years of the control charts; 0: none.")
     ] = 20,
@@ -121,7 +132,7 @@ def drill(
         report, begin_s = _run(
             names, patients, url, api_key, Chosen(lab, stopped, at_unit, recoded, promote is not None),
             days, per_day, tuple(outcome or ()), tuple(unit or ()), promote,
-            true_risks, years, seed, thresholds, prometheus, keep,
+            true_risks, feedback, years, seed, thresholds, prometheus, keep,
         )  # fmt: skip
     except EventImpossible as error:
         raise typer.BadParameter(str(error), param_hint="--event") from None
@@ -146,17 +157,20 @@ def drill(
 def _run(
     names: list[str], patients: list[Patient], url: str, api_key: str | None, chosen: Chosen,
     days: int, per_day: int, outcomes: tuple[str, ...], units: tuple[str, ...],
-    promote: str | None, true_risks: bool, years: int, seed: int,
+    promote: str | None, true_risks: bool, feedback: float, years: int, seed: int,
     thresholds: Path | None, prometheus: str | None, keep: Path | None,
 ) -> tuple[DrillReport, int]:  # fmt: skip
-    events = schedule(names, days, patients, chosen)
     begin_s = (int(time.time()) // DAY_S - days - LONGEST_HORIZON_DAYS) * DAY_S
-    plan = Plan(begin_s, days, per_day, events, true_risks, seed)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_store(keep or Path(folder), prometheus) as store,
-        closing(AskedService(url, api_key, outcomes)) as service,
-    ):
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as parts:
+        schedule(names, days, patients, chosen)  # what is impossible is said before anything starts
+        service = parts.enter_context(closing(AskedService(url, api_key, outcomes)))
+        declared = {
+            f.name: f.categories for f in load_vocabulary().features.values() if f.categories
+        }
+        known = replace(chosen, read=service.features(), declared=declared)
+        events = schedule(names, days, patients, known)
+        plan = Plan(begin_s, days, per_day, events, true_risks, feedback, seed)
+        store = parts.enter_context(running_store(keep or Path(folder), prometheus))
         done = run_drill(
             plan, patients, service, store, _bar, units=units, thresholds=thresholds, years=years,
             promote=None if promote is None else _promoter(promote, service),
@@ -239,6 +253,10 @@ def _show(report: DrillReport) -> None:
         f"CUSUM: {report.cusum_signals:g} signals in the drill; by design at most "
         f"{report.designed:.2f} false ones on days without an event"
     )
+    if report.empty.panels:
+        console.print(
+            f"panels with nothing to show: {'; '.join(report.empty.panels)}", markup=False
+        )
     if report.about_the_service:
         console.print(f"about the service itself: {counted(report.about_the_service)}")
     years = Table(

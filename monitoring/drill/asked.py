@@ -16,6 +16,8 @@ from monitoring.drill.patients import Patient, request_at
 
 PATIENCE_S = 60.0
 REPORTS_AT_ONCE = 8
+CARDS_AT_ONCE = 50
+OBSERVED = "risk_feature_observations_total{"
 LOOKING_EVERY_S = 0.02
 READ_AT = "risk_outcomes_read_timestamp_seconds"
 
@@ -45,6 +47,15 @@ class Report:
     assessment_id: str
     outcome: str
     value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What somebody did with a card."""
+
+    branch_point: str
+    assessment_id: str
+    accepted: bool
 
 
 class AskedService:
@@ -90,6 +101,20 @@ class AskedService:
         list(self._reporters.map(lambda one: self._report(one, now), reports))
         self._until_counted()
 
+    def say_of_cards(self, verdicts: Sequence[Verdict]) -> None:
+        """Tell what became of cards, as an EHR does."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for point in dict.fromkeys(one.branch_point for one in verdicts):
+            told = [_feedback(one, now) for one in verdicts if one.branch_point == point]
+            for first in range(0, len(told), CARDS_AT_ONCE):
+                body = orjson.dumps({"feedback": told[first : first + CARDS_AT_ONCE]})
+                self._send(f"/cds-services/{point}/feedback", body, "application/json")
+
+    def features(self) -> frozenset[str]:
+        """What its models read, from its own series."""
+        lines = self.scrape().splitlines()
+        return frozenset(_label(line, "feature") for line in lines if line.startswith(OBSERVED))
+
     def scrape(self) -> str:
         """The exposition as it is now."""
         return self._send("/metrics").text
@@ -134,6 +159,13 @@ class AskedService:
         if told.is_error:
             raise ServiceFailed(f"the service answered {told.status_code} at {path}")
         return told
+
+
+def _feedback(one: Verdict, at: str) -> dict[str, Any]:
+    card: dict[str, Any] = {"card": one.assessment_id, "outcomeTimestamp": at}
+    if one.accepted:
+        return card | {"outcome": "accepted", "acceptedSuggestions": [{"id": "none"}]}
+    return card | {"outcome": "overridden", "overrideReason": {"reason": {"code": "not-now"}}}
 
 
 def _answer(told: Mapping[str, Any]) -> Answer | None:

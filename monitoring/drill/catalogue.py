@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from monitoring.drill.events import (
     MOLAR_CREATININE,
@@ -47,6 +47,10 @@ class Chosen:
         FEATURE:CATEGORY:OTHER; None: the category is looked for in the rows.
     promotes : bool
         Whether there is a command that promotes.
+    read : frozenset of str
+        Features that the service's models read; empty: not known.
+    declared : mapping of str to tuple of str
+        The dictionary's categories of features that have some.
     """
 
     lab: str = "creatinine"
@@ -54,6 +58,8 @@ class Chosen:
     unit: str | None = None
     recoded: str | None = None
     promotes: bool = False
+    read: frozenset[str] = frozenset()
+    declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def schedule(
@@ -132,7 +138,7 @@ def _coding_change(patients: Sequence[Patient], chosen: Chosen) -> Made:
         if not (feature and category and becomes):
             raise EventImpossible("expected FEATURE:CATEGORY:OTHER for --recoded")
     else:
-        feature, category, becomes = _most_common(patients)
+        feature, category, becomes = _most_common(patients, chosen)
     return CodingChange(feature, category, becomes), _of(feature, INPUTS), None
 
 
@@ -159,11 +165,16 @@ def _of(feature: str, alerts: Sequence[str]) -> tuple[Finding, ...]:
     return tuple(Finding(alert, {"feature": feature}) for alert in alerts)
 
 
-def _most_common(patients: Sequence[Patient]) -> tuple[str, str, str]:
-    """The commonest category of the rows, sex left out, and the next of its feature."""
+def _most_common(patients: Sequence[Patient], chosen: Chosen) -> tuple[str, str, str]:
+    """The commonest category of what is read, sex left out, and what it is recorded as from now on.
+
+    That is a category of the dictionary that no row has, as of a new code; else the feature's next.
+    """
     counts: dict[str, Counter[str]] = {}
     for patient in patients:
         for feature in patient.measurements:
+            if chosen.read and feature not in chosen.read:
+                continue
             if isinstance(value := patient.value(feature), str) and feature != "sex":
                 counts.setdefault(feature, Counter())[value] += 1
     several = {feature: found for feature, found in counts.items() if len(found) > 1}
@@ -171,4 +182,6 @@ def _most_common(patients: Sequence[Patient]) -> tuple[str, str, str]:
         raise EventImpossible("no row has a category with another: choose one with --recoded")
     feature = max(several, key=lambda name: several[name].most_common(1)[0][1])
     (first, _), (second, _) = several[feature].most_common(2)
-    return feature, first, second
+    known = chosen.declared.get(feature, ())
+    becomes = next((one for one in known if one not in several[feature]), second)
+    return feature, first, becomes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from monitoring.dashboards import dashboards
 from monitoring.drill.store import Store
@@ -31,29 +32,44 @@ def filled(expr: str, chosen: Mapping[str, str]) -> str:
     return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda found: chosen[found[1] or found[2]], expr)
 
 
-def without_data(store: Store, at_s: int, window: str = "1d") -> list[str]:
-    """Title of the dashboard and of the panel, and the query, of every query that gives nothing.
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """What has nothing to show.
+
+    Attributes
+    ----------
+    panels : tuple of str
+        Dashboard and panel, where none of its queries gives anything.
+    queries : tuple of str
+        Dashboard, panel and query. Of a short window a query gives nothing while fewer patients came in
+        it than a figure needs, though its panel shows longer ones.
+    """
+
+    panels: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
+
+
+def without_data(store: Store, at_s: int, window: str = "30d") -> Empty:
+    """Ask every query of the dashboards.
 
     Parameters
     ----------
     at_s : int
         When it is asked, seconds since 1970: a whole simulated hour.
-
-    Returns
-    -------
-    list of str
-        Empty when every panel has something to show.
     """
     chosen = {**TIMES, "window": window}
     for name, series in LABELS.items():
         found = store.query(f"topk(1, sum by ({name}) (increase({series}[1d])))", at_s)
         if found:
             chosen[name] = found[0]["metric"].get(name, "")
-    missing = []
+    shows: dict[str, bool] = {}
+    queries = []
     for title, expr in _queries():
-        if not store.query(filled(expr, chosen), at_s):
-            missing.append(f"{title}: {expr}")
-    return missing
+        told = bool(store.query(filled(expr, chosen), at_s))
+        shows[title] = shows.get(title, False) or told
+        if not told:
+            queries.append(f"{title}: {expr}")
+    return Empty(tuple(title for title, told in shows.items() if not told), tuple(queries))
 
 
 def _queries() -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from monitoring.drill.asked import Answer, AskedService, Report, ServiceFailed
+from monitoring.drill.asked import Answer, AskedService, Report, ServiceFailed, Verdict
 from monitoring.drill.events import Change, Event, Promotion
 from monitoring.drill.patients import Arrivals, Patient, arriving
 from monitoring.drill.scrapes import Scrapes
@@ -24,6 +24,9 @@ from monitoring.drill.store import Store
 DAY_H, HOUR_S = 24, 3600
 WRITTEN_EVERY_H = 10 * DAY_H
 REPORTED_EVERY_H = 6
+MINUTES_S = 120
+OVERRIDDEN = 0.3
+"""Of the cards of which something is said."""
 AS_SCRAPED = (("instance", "drill"), ("job", "risk"))
 Unit = tuple[str, str, str]
 """Branch point, outcome, care unit."""
@@ -75,6 +78,8 @@ class Plan:
     true_risks : bool
         Whether outcomes are drawn from the answered probabilities, so that every risk is true, and not
         taken from the rows.
+    feedback : float
+        Share of the answers of which it is said what became of their card.
     """
 
     begin_s: int
@@ -82,6 +87,7 @@ class Plan:
     per_day: int
     events: Sequence[Event]
     true_risks: bool = False
+    feedback: float = 0.0
     seed: int = 2026
 
 
@@ -101,8 +107,10 @@ def replay(
         When one of both does not do its part.
     """
     done, scrapes = Replayed(), Scrapes(AS_SCRAPED)
-    rng = np.random.default_rng(plan.seed)
+    # Two sources of chance: what is said of cards must not change what becomes of patients.
+    rng, of_cards = np.random.default_rng(plan.seed), np.random.default_rng([plan.seed, 1])
     reports: list[Report] = []
+    verdicts: list[Verdict] = []
     scrapes.add(service.scrape(), plan.begin_s, time.time())
     hours = plan.days * DAY_H
     for hour in range(hours):
@@ -119,13 +127,21 @@ def replay(
                 continue
             _remember(done, patient, answer, quiet=not changes)
             reports += _became(patient, answer, changes, plan, rng)
+            if of_cards.random() < plan.feedback:
+                accepted = bool(of_cards.random() >= OVERRIDDEN)
+                verdicts.append(Verdict(patient.branch_point, answer.assessment_id, accepted))
         done.came(hour, patients)
         if done.refused and done.refused == done.patients_until[-1]:
             raise ServiceFailed("the service refused every patient: do the rows fit its models?")
+        if hour == hours - 1:
+            # Two scrapes close together: whoever looks at the end sees windows of minutes as well.
+            scrapes.add(service.scrape(), at_s + HOUR_S - MINUTES_S, time.time())
         if hour % REPORTED_EVERY_H == REPORTED_EVERY_H - 1:
             service.report(reports)
             done.reports += len(reports)
+            service.say_of_cards(verdicts)
             reports.clear()
+            verdicts.clear()
         scrapes.add(service.scrape(), at_s + HOUR_S, time.time())
         if hour % WRITTEN_EVERY_H == WRITTEN_EVERY_H - 1 or hour == hours - 1:
             store.write(scrapes.take())

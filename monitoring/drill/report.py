@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from monitoring.drill.alarms import Firing, Found
+from monitoring.drill.panels import Empty
 from monitoring.drill.quiet import QuietYears
 
 HOUR_S, DAY_S = 3600, 86400
@@ -32,6 +33,8 @@ class DrillReport:
         False alarms of all CUSUM charts that their design allows among the quiet days' patients.
     cusum_signals : int
         Signals of the service's own charts, counted over the whole drill: `risk_cusum_signals_total`.
+    empty : Empty
+        What of the dashboards shows nothing at the drill's end.
     """
 
     days: int
@@ -45,6 +48,7 @@ class DrillReport:
     designed: float
     cusum_signals: float
     quiet_years: Sequence[QuietYears]
+    empty: Empty = field(default_factory=Empty)
 
     @property
     def holds(self) -> bool:
@@ -66,6 +70,8 @@ class DrillReport:
             "false_alarms": [_firing(one) for one in self.false_alarms],
             "false_alarms_designed_cusum": self.designed,
             "cusum_signals": self.cusum_signals,
+            "empty_panels": list(self.empty.panels),
+            "empty_queries": list(self.empty.queries),
             "about_the_service": [_firing(one) for one in self.about_the_service],
             "quiet_years": [
                 {

@@ -11,6 +11,7 @@ import numpy as np
 from monitoring.cusum import load_design
 from monitoring.drill.alarms import judge
 from monitoring.drill.asked import AskedService
+from monitoring.drill.panels import without_data
 from monitoring.drill.patients import Arrivals, Patient
 from monitoring.drill.quiet import designed_alarms, quiet_years
 from monitoring.drill.replay import HOUR_S, Plan, Replayed, replay
@@ -72,6 +73,7 @@ def drill(
         designed=_designed(done),
         cusum_signals=_signals(store, plan, end_s),
         quiet_years=quiet,
+        empty=without_data(store, end_s),
     )
 
 

@@ -149,6 +149,14 @@ def test_the_events_are_made_from_the_rows():
     assert {finding.labels["feature"] for finding in unit.findings} == {"creatinine"}
 
 
+def test_a_coding_change_is_of_what_the_models_read_and_prefers_a_code_that_nobody_had():
+    declared = {"disease_class": ("coma", "cancer", "arf_mosf")}
+    (event,) = schedule(["coding-change"], 100, ROWS, Chosen(declared=declared))
+    assert event.change == CodingChange("disease_class", "coma", "arf_mosf")
+    with pytest.raises(EventImpossible, match="--recoded"):
+        schedule(["coding-change"], 100, ROWS, Chosen(read=frozenset({"age"})))
+
+
 @pytest.mark.parametrize(
     ("name", "chosen", "why"),
     [
