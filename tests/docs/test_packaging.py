@@ -114,7 +114,9 @@ def test_pre_commit_runs_the_commands_of_make_check_in_their_order():
 def test_make_test_checks_before_it_tests():
     (before,) = re.findall(r"^test: (.+)$", read("Makefile"), re.MULTILINE)
     assert before.split() == [".venv/installed", "healthchain", "check"]
-    assert recipe("test") == [".venv/bin/pytest --numprocesses $(PROCESSES) --dist loadfile"]
+    assert recipe("test") == [
+        ".venv/bin/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder"
+    ]
 
 
 def test_the_workflow_runs_make_test_and_may_only_read():

@@ -251,9 +251,57 @@ def expected(drifts: list[ModelDrift], told: Performance) -> dict[str, Told]:
     return found
 
 
+def expected_counts(drifts: list[ModelDrift], told: Performance, site: Site) -> dict[str, Told]:
+    """What the rules that the others are made of should give: counts, sums and shares."""
+    found: dict[str, Told] = {}
+
+    def put(rule: str, value: float, **labels: str) -> None:
+        found.setdefault(rule, {})[frozenset(labels.items())] = value
+
+    def bins(subject: str, labels: tuple[str, ...], counts: np.ndarray, **who: str) -> None:
+        put(f"{subject}_total", counts.sum(), **who)
+        for label, count in zip(labels, counts, strict=True):
+            put(f"{subject}_observations", count, **who, bin=label)
+            share = (count + 0.5) / (counts.sum() + 0.5 * len(counts))
+            put(f"{subject}_share", share, **who, bin=label)
+
+    for one in drifts:
+        who = {"model": one.name, "version": one.version}
+        bins("prediction", one.labels, one.counts, **who)
+        put("predicted_variance", (one.expected_brier or 0.0) * one.answered, **who)
+        reasons = sum(feature.reason or 0.0 for feature in one.features)
+        for feature in one.features:
+            of, reason = {**who, "feature": feature.feature}, feature.reason or 0.0
+            bins("feature", feature.labels, feature.counts, **of)
+            put("contribution_absolute", reason * one.answered, **of)
+            put("contribution_share", reason / reasons, **of)
+    for model in told.models:
+        who, figures = {"model": model.model, "version": model.version}, model.figures
+        put("outcomes_matured", model.matured, **who)
+        put("squared_error", (figures.brier or 0.0) * figures.n, **who)
+        put("outcomes_variance", (figures.brier_expected or 0.0) * figures.n, **who)
+        for part in figures.curve:
+            put("outcomes_expected", part.expected, **who, bin=part.bin)
+            put("outcomes_observed", part.observed, **who, bin=part.bin, observed="true")
+            put("outcomes_observed", part.n - part.observed, **who, bin=part.bin, observed="false")
+    for kind, groups in (("unit", told.units), ("subgroup", told.subgroups)):
+        for group in groups:
+            place = {"branch_point": group.branch_point, "outcome": group.outcome}
+            put(f"{kind}_observed", group.figures.observed, **place, **{kind: group.group})
+            put(f"{kind}_expected", group.figures.expected, **place, **{kind: group.group})
+    for delay in told.delays:
+        place = {"branch_point": delay.branch_point, "outcome": delay.outcome}
+        put("outcome_delay_reports", delay.reports, **place)
+        put("outcome_delay_sum", delay.reports * delay.mean_s, **place)
+    _, feedback, _ = site.recorded()
+    for verdict, count in Counter(row.verdict for row in feedback).items():
+        put("feedback", count, branch_point=BRANCH_POINT, verdict=verdict)
+    return found
+
+
 def expected_of_service(site: Site) -> dict[str, Told]:
-    """What the rules about traffic, cards and challengers should give, from the ledger's rows."""
-    assessments, feedback, shadows = site.recorded()
+    """What the rules about traffic and cards should give, from the ledger's rows."""
+    assessments, feedback, _ = site.recorded()
     found: dict[str, Told] = {}
     asked = Counter(row.branch_point for row in assessments)
     found["assessments"] = {
@@ -265,18 +313,27 @@ def expected_of_service(site: Site) -> dict[str, Told]:
         frozenset({("branch_point", BRANCH_POINT)}): told["overridden"]
         / (told["overridden"] + told["accepted"])
     }
+    return found
+
+
+def hold_challenger(site: Site) -> None:
+    """What the challenger would have said is what the ledger holds, but for what a kill can hide."""
+    _, _, shadows = site.recorded()
     bands = site.vocabulary.branch_points[BRANCH_POINT].outcomes[OUTCOME]
     assert bands is not None
     both = [(row.prediction, row.champion_prediction) for row in shadows]
-    other = [
+    other = sum(
         (None if one is None else bands.band(one)) != (None if two is None else bands.band(two))
         for one, two in both
-    ]
-    found["shadow_other_band_ratio"] = {
-        frozenset({("model", NAME), ("version", "3")}): sum(other) / len(other)
-    }
-    assert 0.05 < sum(other) / len(other) < 0.95
-    return found
+    )
+    assert 0.05 < other / len(both) < 0.95
+    who = frozenset({("model", NAME), ("version", "3")})
+    for window in WINDOWS:
+        (counted,) = site.rule(f"risk:shadow_assessments:{window}").items()
+        assert counted[0] == who
+        assert (len(both) - OF_A_KILL) * (1 - WITHIN) <= counted[1] <= len(both) * (1 + WITHIN)
+        ratio = site.rule(f"risk:shadow_other_band_ratio:{window}")
+        assert ratio == {who: pytest.approx(other / len(both), abs=OF_A_KILL / len(both))}
 
 
 def hold_answers(site: Site, again: Service) -> None:
@@ -316,14 +373,21 @@ def replica(folder: Path, given: dict[str, str], port: int, run: int) -> Iterato
         yield service
 
 
-def apart(site: Site, wanted: dict[str, Told]) -> list[str]:
-    """Rules that are not what the ledger says, within one part in a hundred."""
+def apart(site: Site, wanted: dict[str, Told], *, or_none: bool = False) -> list[str]:
+    """Rules that are not what the ledger says, within one part in a hundred.
+
+    Parameters
+    ----------
+    or_none : bool
+        Whether there may be other series, of which nothing was counted.
+    """
     found = []
     for window in WINDOWS:
         for rule, values in wanted.items():
             name = f"risk:{rule}:{window}"
             given = site.rule(name)
-            if given.keys() != values.keys():
+            others = {one: value for one, value in given.items() if one not in values}
+            if others and not (or_none and not any(others.values())):
                 found.append(f"{name}: {len(given)} series of {len(values)}")
             for labels, value in values.items():
                 if given.get(labels, np.nan) != pytest.approx(value, rel=WITHIN, abs=OF_NOTHING):
@@ -378,6 +442,7 @@ def test_every_rule_gives_what_the_ledger_holds(
             site.ask(160, older=8.0, no_albumin=True)
             until(lambda: len(site.recorded()[2]) == site.asked)
             hold_equal(site, profiles)
+            hold_challenger(site)
             hold_answers(site, again)
             site.close()
         assert all(rule["health"] == "ok" for rule in prometheus.rules())
@@ -388,11 +453,12 @@ def hold_equal(site: Site, profiles: list[ModelProfile]) -> None:
     drifts, told = site.from_ledger(profiles)
     assert {one.version for one in drifts} == {"1", "2"}
     wanted = {**expected(drifts, told), **expected_of_service(site)}
-    assert len(wanted) == 19
+    counts = expected_counts(drifts, told, site)
+    assert (len(wanted), len(counts)) == (18, 21)
     seen: list[str] = []
 
     def equal() -> bool:
-        seen[:] = apart(site, wanted)
+        seen[:] = apart(site, wanted) + apart(site, counts, or_none=True)
         return not seen
 
     try:
