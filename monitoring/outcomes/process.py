@@ -48,7 +48,11 @@ PATIENCE_S = 30.0
 LOWEST_PRIORITY = 19
 FIGURES_EVERY_S = 60.0
 RESTS = 9.0
-"""Times the length of working out the figures: a tenth of the time is spent on them at most."""
+"""Times the processor time of working out the figures: a tenth of a core is spent on them at most.
+
+Not times their duration: on a busy machine this process waits for its turn, and would then rest for
+as long as others work.
+"""
 STDIN = 0
 EVERY_S, BORN_AT_ZERO_S = 5.0, 90.0
 
@@ -136,9 +140,11 @@ class Writer:
         """Replace the files; the figures of windows only where there is something new, or now and then."""
         start = time.monotonic()
         if self._rested_at <= start and (self._news or self._stale_at <= start):
+            before_s = time.process_time()
             self._figure()
+            rest_s = RESTS * (time.process_time() - before_s)
             self._news, end = False, time.monotonic()
-            self._stale_at, self._rested_at = end + FIGURES_EVERY_S, end + RESTS * (end - start)
+            self._stale_at, self._rested_at = end + FIGURES_EVERY_S, end + rest_s
         text = self._series.text(
             self._known, self._served, self._gauges, self.read_s or 0.0, time.time()
         )
