@@ -18,11 +18,8 @@ from app.commands.access_log import access_log
 from app.commands.check_integration import check_integration
 from app.commands.inspect_deid import inspect_deid
 from app.commands.relink import relink
-from app.errors import AppError
+from app.errors import EXPECTED, AppError
 from app.settings import CONFIG_VARIABLE, Settings, load_settings
-from models.errors import ModelsError
-from monitoring.keyring import KeysInvalid
-from monitoring.ledger.errors import LedgerError
 
 app = typer.Typer(
     name="risk-serve",
@@ -48,7 +45,7 @@ def main() -> None:
     """Run the command; an expected error is one line and exit code 1."""
     try:
         app()
-    except (AppError, ModelsError, KeysInvalid, LedgerError) as error:
+    except EXPECTED as error:
         tell.print(f"risk-serve: {error}", style="red", highlight=False, soft_wrap=True)
         sys.exit(1)
 
@@ -61,14 +58,11 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Processes that answer; one per core.")
     ] = None,
-    worker_of: Annotated[int | None, typer.Option("--worker-of", hidden=True)] = None,
-    group: Annotated[Path | None, typer.Option("--group", hidden=True)] = None,
 ) -> None:
     """Start the service; it follows the registry's champions by itself."""
     from app.commands.serve import serve
 
-    found = load_settings(host=host, port=port, var_dir=var, workers=workers)
-    serve(found, supervisor=worker_of, group=group)
+    serve(load_settings(host=host, port=port, var_dir=var, workers=workers))
 
 
 @app.command()

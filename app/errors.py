@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from models.errors import ModelsError
+from monitoring.keyring import KeysInvalid
+from monitoring.ledger.errors import LedgerError
+
 TITLES = {
     400: "Malformed JSON",
     401: "Not authenticated",
@@ -85,3 +89,7 @@ class Problem(AppError):
         if self.errors:
             body["errors"] = [error.document() for error in self.errors]
         return body
+
+
+EXPECTED = (AppError, ModelsError, KeysInvalid, LedgerError)
+"""What a command or a worker ends with in one line; anything else is a fault of ours."""

@@ -1,21 +1,20 @@
 """Several workers on one port: each with a socket of its own, started again when it ends.
 
 The kernel spreads connections over the sockets (SO_REUSEPORT). A worker that dies takes only its own
-requests with it; whatever it had answered is in the ledger.
+requests with it; whatever it had answered is in the ledger. Workers are forked from the supervisor,
+which has loaded all code, no model, and runs one thread: they start at once and share its memory.
 """
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import select
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from multiprocessing.context import ForkProcess
 from types import FrameType
 
 import structlog
@@ -50,15 +49,15 @@ def listen(host: str, port: int, *, shared: bool) -> socket.socket:
     return listener
 
 
-def supervise(host: str, port: int, workers: int, group: Path | None = None) -> None:
+def supervise(host: str, port: int, workers: int, work: Callable[[int], None]) -> None:
     """Run workers until asked to end; start again whichever ends by itself.
 
     Parameters
     ----------
     port : int
         0 picks a free one, the same for all workers.
-    group : Path, optional
-        Folder in which the workers tell each other how they do.
+    work : callable
+        What a worker does, in a process of its own; is given the port.
 
     Raises
     ------
@@ -67,30 +66,37 @@ def supervise(host: str, port: int, workers: int, group: Path | None = None) -> 
     """
     # Held, never listened on: it keeps the port ours while workers come and go.
     held = listen(host, port, shared=True)
-    command = [sys.executable, "-m", "app.cli", "run", "--host", host,
-               "--port", str(held.getsockname()[1]), "--worker-of", str(os.getpid())]  # fmt: skip
-    if group is not None:
-        command += ["--group", str(group)]
-    running: list[tuple[subprocess.Popen[bytes], float]] = []
+    forking = multiprocessing.get_context("fork")
+    running: list[tuple[ForkProcess, float]] = []
     wait_s = start_at = 0.0
     with _signals() as signals:
         while not signals.asked_to_end:
             if time.monotonic() >= start_at:
                 while len(running) < workers:
-                    running.append((subprocess.Popen(command), time.monotonic()))
+                    child = forking.Process(target=_work, args=(work, held, signals), daemon=True)
+                    child.start()
+                    running.append((child, time.monotonic()))
             missing = len(running) < workers
             signals.wait(max(0.0, start_at - time.monotonic()) if missing else None)
-            for child, since in running:
-                if child.poll() is None:
-                    continue
+            ended = [(child, since) for child, since in running if child.exitcode is not None]
+            for child, since in ended:
                 # A worker that cannot start must not be started in a circle.
                 short = time.monotonic() - since < SHORT_LIFE_S
                 wait_s = min(LONGEST_WAIT_S, 2 * wait_s + 0.1) if short else 0.0
                 start_at = time.monotonic() + wait_s
-                log.error("worker_ended", exit_code=child.returncode, again_after_s=wait_s)
-            running = [(child, since) for child, since in running if child.returncode is None]
+                log.error("worker_ended", exit_code=child.exitcode, again_after_s=wait_s)
+                running.remove((child, since))
         _end([child for child, _ in running])
     held.close()
+
+
+def _work(work: Callable[[int], None], held: socket.socket, signals: _Signals) -> None:
+    """In the child: let go of what is the supervisor's, then work."""
+    port = held.getsockname()[1]
+    held.close()
+    signals.let_go()
+    if not signals.asked_to_end:  # asked by a signal that came before they were let go of
+        work(port)
 
 
 class _Signals:
@@ -115,6 +121,12 @@ class _Signals:
         if select.select([self._woken], [], [], timeout_s)[0]:
             self._woken.recv(4096)
 
+    def let_go(self) -> None:
+        """In a child: let every signal do again what it does by itself."""
+        self.close()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+
     def close(self) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -134,13 +146,12 @@ def _signals() -> Iterator[_Signals]:
         signals.close()
 
 
-def _end(children: list[subprocess.Popen[bytes]]) -> None:
+def _end(children: list[ForkProcess]) -> None:
     for child in children:
         child.terminate()
     deadline = time.monotonic() + GRACE_S
     for child in children:
-        try:
-            child.wait(timeout=max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        child.join(max(0.1, deadline - time.monotonic()))
+        if child.exitcode is None:
             child.kill()
-            child.wait()
+            child.join()

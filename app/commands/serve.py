@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from contextlib import suppress
-from pathlib import Path
 
+import structlog
+import uvicorn
+
+from app.errors import EXPECTED
 from app.settings import Settings
 from models.environment import one_thread
 
 LOOK_FOR_PARENT_S = 1.0
 
+log = structlog.get_logger()
 
-def serve(settings: Settings, *, supervisor: int | None, group: Path | None = None) -> None:
+
+def serve(settings: Settings) -> None:
     """Serve until asked to end.
-
-    Parameters
-    ----------
-    supervisor : int or None
-        The process whose worker this is; None when it is nobody's.
-    group : Path, optional
-        Folder in which a supervisor's workers tell each other how they do.
 
     Raises
     ------
@@ -36,10 +35,6 @@ def serve(settings: Settings, *, supervisor: int | None, group: Path | None = No
     from app.supervisor import supervise
     from monitoring.keyring import load_keyring
 
-    if supervisor is not None:
-        app = create_app(settings, load_keyring(settings.keys), WorkerGroup(group))
-        _answer(settings, app, supervisor)
-        return
     configure_logging(settings.log_level)
     keyring = prepare(settings)
     alone = WorkerGroup()
@@ -49,14 +44,22 @@ def serve(settings: Settings, *, supervisor: int | None, group: Path | None = No
             alone.folder = folder
             _answer(settings, app, None)
             return
-        # What the command line said must hold in the workers too: above all, where the ledger is.
-        os.environ |= {"RISK_WORKERS": "1", "RISK_VAR_DIR": str(settings.var_dir.resolve())}
-        supervise(settings.host, settings.port, settings.workers, folder)
+        supervisor = os.getpid()
+
+        def work(port: int) -> None:
+            own = settings.model_copy(update={"port": port, "workers": 1})
+            try:
+                # Nothing of the supervisor's but its code: keys may be others since it began.
+                answering = create_app(own, load_keyring(own.keys), WorkerGroup(folder))
+                _answer(own, answering, supervisor)
+            except EXPECTED as error:
+                log.critical("worker_refused", reason=str(error))
+                sys.exit(1)
+
+        supervise(settings.host, settings.port, settings.workers, work)
 
 
 def _answer(settings: Settings, app: object, supervisor: int | None) -> None:
-    import uvicorn
-
     from app.supervisor import listen
 
     listener = listen(settings.host, settings.port, shared=supervisor is not None)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from app.serving.slot import load_served_model
@@ -49,13 +48,6 @@ class Site:
     def scrape(self) -> str:
         # A new connection each time: the kernel chooses the worker.
         return httpx.get(f"{self.service.url}/metrics", timeout=30).text
-
-    def workers(self) -> list[psutil.Process]:
-        return [
-            child
-            for child in psutil.Process(self.service.process.pid).children()
-            if "app.cli" in child.cmdline()
-        ]
 
     def counted(self) -> dict[Series, float]:
         return {key: n for key, n in with_short_bins(told(self.scrape(), *FAMILIES)).items() if n}
@@ -114,7 +106,7 @@ def test_every_worker_tells_all_that_was_counted_by_all_living_or_killed(
         for request in requests[:5]
     ]
     some = [{**request, "outcomes": ["death_180d"]} for request in requests[:7]]
-    until(lambda: len(site.workers()) == 2)
+    until(lambda: len(site.service.workers()) == 2)
     assert set(site.counted()) == set()
     zeros = told(site.scrape(), *FAMILIES)
     features = {
@@ -150,14 +142,14 @@ def test_every_worker_tells_all_that_was_counted_by_all_living_or_killed(
     for thread in asking:
         thread.start()
     until(lambda: len(answered) > 20)
-    victim = site.workers()[0]
+    victim = site.service.workers()[0]
     victim.kill()
     seen = len(answered)
     until(lambda: len(answered) > seen + 20)
     stop.set()
     for thread in asking:
         thread.join()
-    until(lambda: len({worker.pid for worker in site.workers()} - {victim.pid}) == 2)
+    until(lambda: len({worker.pid for worker in site.service.workers()} - {victim.pid}) == 2)
     until(lambda: told(site.scrape(), "risk_workers") == {series("risk_workers"): 2.0})
     who = {
         "model": "icu-review.death_180d",

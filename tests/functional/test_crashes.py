@@ -84,9 +84,10 @@ def recording(
 
 def processes(service: Service, kind: str) -> list[psutil.Process]:
     """The service's live workers, or the scribes of its workers."""
-    supervisor = psutil.Process(service.process.pid)
-    words = {WORKER: "--worker-of", SCRIBE: "monitoring.ledger.scribe"}[kind]
-    return [child for child in supervisor.children(recursive=True) if words in _command(child)]
+    if kind == WORKER:
+        return service.workers()
+    family = psutil.Process(service.process.pid).children(recursive=True)
+    return [child for child in family if "monitoring.ledger.scribe" in _command(child)]
 
 
 def _command(process: psutil.Process) -> Sequence[str]:

@@ -185,11 +185,7 @@ def test_a_bad_version_changes_nothing_in_any_worker(
 
 def test_a_killed_worker_serves_the_last_good_models_before_it_asks_anybody(stage: Stage):
     """Its registry process takes seconds to start; no patient waits for that."""
-    [one, other] = [
-        child
-        for child in psutil.Process(stage.service.process.pid).children()
-        if "--worker-of" in child.cmdline()
-    ]
+    [one, other] = stage.service.workers()
     # The registry hangs: whatever the new worker serves, it has from the cache.
     stage.server.freeze()
     try:

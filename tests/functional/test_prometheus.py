@@ -499,12 +499,7 @@ def begin_and_break(site: Site, registry: Registry) -> None:
     )
     first, second = site.replicas
     site.ask(150)
-    victim = next(
-        child
-        for child in psutil.Process(first.process.pid).children()
-        if "app.cli" in child.cmdline()
-    )
-    victim.kill()
+    first.workers()[0].kill()
     site.ask(90)
     frozen = [psutil.Process(second.process.pid)]
     frozen += frozen[0].children(recursive=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil
 
 PATIENCE_S = 60.0
 
@@ -58,6 +59,10 @@ class Service:
 
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=30.0)
+
+    def workers(self) -> list[psutil.Process]:
+        """Of a service of several: a supervisor's children are its workers."""
+        return psutil.Process(self.process.pid).children()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Workers under a supervisor: one port, started again when they end, none left behind.
 
-The workers here are a shell script that the supervisor takes for Python: it notes that it was
-started, with what, and does as it is told. The real ones are killed in `functional/test_crashes.py`.
+The workers here note that they were started, with what, and do as they are told. The real ones are
+killed in `functional/test_crashes.py`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from app.supervisor import listen, supervise
 
 PATIENCE_S = 20.0
 SUPERVISOR = """
+import os
+import signal
 import sys
 import structlog
 import app.supervisor
@@ -32,13 +34,25 @@ structlog.configure(
     processors=[structlog.processors.JSONRenderer()],
     logger_factory=structlog.PrintLoggerFactory(sys.stderr),
 )
-program, grace_s, host, port, workers = sys.argv[1:]
-sys.executable, app.supervisor.GRACE_S = program, float(grace_s)
-app.supervisor.supervise(host, int(port), int(workers))
+notes, does, grace_s, host, port, workers = sys.argv[1:]
+
+def work(port):
+    with open(notes, "a") as sink:
+        print(os.getpid(), port, os.getppid(), file=sink)
+    exec(does)
+
+app.supervisor.GRACE_S = float(grace_s)
+app.supervisor.supervise(host, int(port), int(workers), work)
 """
-STAYS = "exec tail -f /dev/null"
-ENDS = "exit 3"
-WILL_NOT_END = 'trap "" TERM; while :; do tail -f /dev/null; done'
+STAYS = "signal.pause()"
+ENDS = "sys.exit(3)"
+WILL_NOT_END = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with open(notes, "a") as sink:
+    print(os.getpid(), "deaf", file=sink)
+while True:
+    signal.pause()
+"""
 
 
 @dataclass(frozen=True)
@@ -64,10 +78,8 @@ class Supervised:
 def supervised(
     folder: Path, does: str, *, workers: int, grace_s: float = 10.0
 ) -> Iterator[Supervised]:
-    notes, log, program = folder / "notes", folder / "log", folder / "worker.sh"
-    program.write_text(f'#!/bin/sh\necho "$$ $*" >> {notes}\n{does}\n')
-    program.chmod(0o755)
-    arguments = [str(program), str(grace_s), "127.0.0.1", "0", str(workers)]
+    notes, log = folder / "notes", folder / "log"
+    arguments = [str(notes), does, str(grace_s), "127.0.0.1", "0", str(workers)]
     with log.open("wb") as sink:
         process = subprocess.Popen(
             [sys.executable, "-c", SUPERVISOR, *arguments], stderr=sink, start_new_session=True
@@ -96,15 +108,14 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_workers_get_one_port_that_was_free_and_are_told_whose_they_are(tmp_path: Path):
+def test_workers_get_one_port_that_was_free_and_are_the_supervisors_children(tmp_path: Path):
     with supervised(tmp_path, STAYS, workers=3) as service:
         wait_until(lambda: len(service.started()) == 3)
-        arguments = [given for _, given in service.started()]
-        assert arguments[0] == arguments[1] == arguments[2]
-        *words, port, of, supervisor = arguments[0]
-        assert words == ["-m", "app.cli", "run", "--host", "127.0.0.1", "--port"]
-        assert 0 < int(port) < 65536
-        assert (of, supervisor) == ("--worker-of", str(service.process.pid))
+        given = [words for _, words in service.started()]
+        assert given[0] == given[1] == given[2]
+        port, parent = map(int, given[0])
+        assert 0 < port < 65536
+        assert parent == service.process.pid
 
 
 def test_a_worker_that_is_killed_is_started_again_and_the_others_go_on(tmp_path: Path):
@@ -137,7 +148,7 @@ def test_asked_to_end_it_ends_its_workers_first(tmp_path: Path, asked_by: signal
 
 def test_a_worker_that_will_not_end_is_killed_after_its_grace(tmp_path: Path):
     with supervised(tmp_path, WILL_NOT_END, workers=1, grace_s=0.5) as service:
-        wait_until(lambda: len(service.started()) == 1)
+        wait_until(lambda: len(service.started()) == 2)
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(timeout=PATIENCE_S) == 0
         assert not any(is_alive(pid) for pid, _ in service.started())
@@ -151,7 +162,7 @@ def test_a_port_that_is_taken_is_refused_in_one_line():
         for take in (
             lambda: listen("127.0.0.1", port, shared=False),
             lambda: listen("127.0.0.1", port, shared=True),
-            lambda: supervise("127.0.0.1", port, 2),
+            lambda: supervise("127.0.0.1", port, 2, lambda _: None),
         ):
             with pytest.raises(StartRefused, match=f"^{expected}$"):
                 take()
