@@ -90,6 +90,8 @@ PAGES = [route for router in ROUTERS for route in router.routes if isinstance(ro
 """The console's, which the interface does not list either."""
 REFUSING = {WEBHOOK: {401, 404}, "/console/sign-in": {303, 401}, "/console/integration/send": {404}}
 """Where nothing that a walk sends is signed by MLflow, a credential, or a branch point."""
+LONG = ("/console/integration/check",)
+"""Where every answer takes a second: a body there holds all canaries at once."""
 METHODS = ("DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "PROPFIND")
 OPEN, GUARDED = "open, SQLite", "authenticated, PostgreSQL"
 
@@ -380,10 +382,12 @@ class Walk:
         """Bodies that cannot be used, at any route that takes one."""
         target, good = route.replace("{branch_point}", POINT), self.allowed | self._form(route)
         kinds = FORMS if route.startswith("/console") else BROKEN
+        pack = EVERYONE if route in LONG else PACK
         for name in kinds:
             broken = BROKEN[name]
             place = f"POST {route}, body: {name}"
-            bodies = [broken(" ".join(self._several(place))) for _ in range(EVERYONE // PACK)]
+            packs = [self.planter.several(place, pack) for _ in range(EVERYONE // pack)]
+            bodies = [broken(" ".join(several)) for several in packs]
             if route.endswith(":batch"):
                 self.door.ask(route, "POST", target, good, b"\n".join(bodies))
                 continue
