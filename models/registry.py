@@ -24,6 +24,7 @@ from typing import Any
 from models.bundle import read_bundle
 from models.environment import environment_kept
 from models.errors import BundleRefused, ModelNotFound, RegistryUnreachable
+from models.importing import uncollected
 
 ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 CHAMPION = "champion"
@@ -122,7 +123,8 @@ class Registry:
         with environment_kept(ADDRESSES):
             mlflow.set_tracking_uri(tracking_uri)
             mlflow.set_registry_uri(registry_uri or tracking_uri)
-        self._client = mlflow.MlflowClient(tracking_uri, registry_uri or tracking_uri)
+        with uncollected():  # the client imports the stores that it needs
+            self._client = mlflow.MlflowClient(tracking_uri, registry_uri or tracking_uri)
 
     @classmethod
     def at(cls, var: Path) -> Registry:
@@ -394,7 +396,7 @@ class _Answering:
 def load_mlflow() -> Any:
     """Import MLflow, silenced; it takes seconds."""
     _quiet()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), uncollected():
         warnings.simplefilter("ignore")
         import mlflow
     return mlflow

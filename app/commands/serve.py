@@ -14,6 +14,7 @@ import uvicorn
 from app.errors import EXPECTED
 from app.settings import Settings
 from models.environment import one_thread
+from models.importing import uncollected
 
 LOOK_FOR_PARENT_S = 1.0
 
@@ -29,11 +30,12 @@ def serve(settings: Settings) -> None:
         When the service must not start like this.
     """
     one_thread()
-    from app.logs import configure_logging
-    from app.main import create_app, prepare
-    from app.serving.worker_group import WorkerGroup, group_folder
-    from app.supervisor import supervise
-    from monitoring.keyring import load_keyring
+    with uncollected():
+        from app.logs import configure_logging
+        from app.main import create_app, prepare
+        from app.serving.worker_group import WorkerGroup, group_folder
+        from app.supervisor import supervise
+        from monitoring.keyring import load_keyring
 
     configure_logging(settings.log_level)
     keyring = prepare(settings)
