@@ -103,7 +103,7 @@ def test_a_long_list_of_missing_inputs_is_cut(language: str):
             "Risk för död inom 180 dagar 4,5 % (<0,1–8,0 %): låg; kohort 47 %",
         ),
         (abstained("death_60d", "missing_required", "age"), "en", "No risk can be given: a required value is missing: age"),
-        (abstained("death_60d", "out_of_distribution"), "sv", "Ingen risk kan anges: patienten liknar inte dem som modellen anpassats på"),
+        (abstained("death_60d", "out_of_distribution"), "sv", "Ingen risk kan anges: patienten liknar inte dem som modellen tränats på"),
     ],
 )  # fmt: skip
 def test_the_summary_reads(body: Json, language: str, expected: str):
