@@ -194,7 +194,7 @@ def test_a_swedish_page_says_in_swedish_why_the_gate_did_not_let_a_version_pass(
         tab.open("/console/preferences?language=sv&next=/console")
         page = tab.open(ADDRESS)
         flunked = page.locator(f"tr[data-version='{FLUNKED}']").inner_text()
-        assert "Regler som inte höll: kalibreringslutning" in flunked
+        assert "Regler som inte uppfylldes: kalibreringslutning" in flunked
         copied = page.locator(f"tr[data-version='{COPIED}']").inner_text()
         assert "gäller ett annat modellpaket" in copied
 
