@@ -22,6 +22,7 @@ from models.vocabulary import IMPLAUSIBLE, BranchPoint, Intake, Vocabulary
 
 Shown = tuple[str, float | str | bool | None, str | None]
 NOBODY = Abstained(NO_MODEL)
+NOT_MEASURED = frozenset({"demographics", "social"})
 MEASURE_NEXT, REFERENCE = "measure_next", "reference"
 
 
@@ -88,7 +89,7 @@ def assess(
         },
     }
     if MEASURE_NEXT in request.include:
-        document["measure_next"] = worth_measuring(given, Reading(values))
+        document["measure_next"] = worth_measuring(given, Reading(values), vocabulary)
     if point.reference_scores and (compare or statuses != {ANSWERED}):
         document["reference_scores"] = references.points()
     return document
@@ -102,12 +103,18 @@ def _overall(statuses: set[str]) -> str:
 
 
 def worth_measuring(
-    given: Sequence[tuple[ServedModel, Answered]], patient: Reading
+    given: Sequence[tuple[ServedModel, Answered]], patient: Reading, vocabulary: Vocabulary
 ) -> list[dict[str, Any]]:
-    """Missing inputs by the most that any is expected to tell about an outcome."""
+    """Missing inputs that somebody can measure, by the most that any is expected to tell about an outcome.
+
+    Who a patient is and how they live is asked once and not measured: an income tells a model much and
+    helps nobody at a bedside.
+    """
     most: dict[str, tuple[float, str]] = {}
     for served, answer in given:
         for feature, bits in information_of_missing(served.model, patient, answer).items():
+            if vocabulary.features[feature].group in NOT_MEASURED:
+                continue
             if bits > most.get(feature, (0.0, ""))[0]:
                 most[feature] = bits, served.model.outcome
     return [

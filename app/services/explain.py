@@ -14,9 +14,10 @@ from app.services.assess import worth_measuring
 from app.services.parts import Parts
 from app.services.read_back import read_episode, read_recorded
 from app.services.silence import as_given
+from app.serving.slot import ServedModel, ServedPanel
 from models.risk.assessment import Answered
 from models.risk.reading import Reading
-from models.vocabulary import restored, settle
+from models.vocabulary import Vocabulary, restored, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Explained:
         `read_episode`, where it belongs to one.
     measure_next : sequence or None
         What is worth measuring, worked out now; None when other models answer today than did then.
+    served : mapping
+        Outcome to the very model that answered it, where that still answers.
     """
 
     answer: Mapping[str, Any]
@@ -42,6 +45,7 @@ class Explained:
     values: Mapping[str, float] = field(repr=False)
     episode: Mapping[str, Any] | None
     measure_next: Sequence[Mapping[str, Any]] | None
+    served: Mapping[str, ServedModel] = field(repr=False)
 
 
 async def explain(assessment_id: str, actor: Actor, parts: Parts) -> Explained | None:
@@ -64,26 +68,37 @@ async def explain(assessment_id: str, actor: Actor, parts: Parts) -> Explained |
     point = parts.vocabulary.branch_points[found.branch_point]
     taken, _ = restored(found.inputs, parts.vocabulary.features)
     values = settle(taken, point, parts.vocabulary.features).values
+    answered = {o["outcome"]: o for o in answer["outcomes"] if o["status"] == ANSWERED}
+    panel = parts.slot.panel(point, tuple(answered)) if answered else None
+    served = {} if panel is None else _still_served(panel, answered)
+    same = panel is not None and len(served) == len(answered)
     return Explained(
-        answer, orjson.loads(found.inputs), values, episode, _measure_next(answer, values, parts)
+        answer,
+        orjson.loads(found.inputs),
+        values,
+        episode,
+        _measure_next(panel, values, parts.vocabulary) if panel is not None and same else None,
+        served,
     )
 
 
+def _still_served(
+    panel: ServedPanel, answered: Mapping[str, Mapping[str, Any]]
+) -> dict[str, ServedModel]:
+    return {
+        outcome: served
+        for outcome, served in panel.served
+        if served is not None and served.digest == answered[outcome]["model"]["digest"]
+    }
+
+
 def _measure_next(
-    answer: Mapping[str, Any], values: Mapping[str, float], parts: Parts
-) -> Sequence[Mapping[str, Any]] | None:
-    answered = {o["outcome"]: o for o in answer["outcomes"] if o["status"] == ANSWERED}
-    if not answered:
-        return None
-    point = parts.vocabulary.branch_points[answer["branch_point"]]
-    panel = parts.slot.panel(point, tuple(answered))
-    given = []
+    panel: ServedPanel, values: Mapping[str, float], vocabulary: Vocabulary
+) -> Sequence[Mapping[str, Any]]:
     asked = [served for _, served in panel.served if served is not None]
-    if len(asked) != len(answered):
-        return None
-    for served, said in zip(asked, panel.assess(values), strict=True):
-        if served.digest != answered[served.model.outcome]["model"]["digest"]:
-            return None
-        if isinstance(said, Answered):
-            given.append((served, said))
-    return worth_measuring(given, Reading(values))
+    given = [
+        (served, said)
+        for served, said in zip(asked, panel.assess(values), strict=True)
+        if isinstance(said, Answered)
+    ]
+    return worth_measuring(given, Reading(values), vocabulary)

@@ -8,6 +8,7 @@ from typing import Any
 from app.cds_hooks.wording import Words
 from app.console.frame.site import Reader
 from app.console.frame.words import told_in
+from app.console.pathway.point_view import bands_in_words
 from app.console.pictures.risks import scale, waterfall
 from app.schemas.statuses import ABSTAINED, ANSWERED, FALLBACK
 from app.services.reference import References
@@ -44,6 +45,8 @@ def outcome_view(
     shown |= {
         "band": None if band is None else words.bands.get(band, band),
         "severity": None if place is None or bands is None else _severity(place, len(bands.names)),
+        "bands": None if bands is None else ", ".join(bands_in_words(bands, reader)),
+        "band_source": None if bands is None else bands.source,
         "model": outcome.get("model"),
         "reference": outcome.get("reference"),
         "pictures": [],
@@ -54,6 +57,7 @@ def outcome_view(
     else:
         shown |= _quantity(outcome, declared.unit, reader)
     if "attributions" in outcome and "base_value" in outcome:
+        shown["in_log_odds"] = "log_odds" in outcome
         shown["pictures"].append(_waterfall(outcome, label, vocabulary, reader))
         shown["reasons"] = _reasons(outcome, vocabulary, reader)
         shown["cited"] = reference
@@ -122,6 +126,9 @@ def _risk(
             "level": numbers.percent(interval["level"], 0),
             "method": interval["method"],
         }
+        shown["sure"] = texts(
+            "assessment.sure_share", level=shown["level"], interval=shown["interval"]
+        )
     marks.append(mark)
     if (cohort := outcome.get("cohort_probability")) is not None:
         marks.append({"who": texts("assessment.cohort"), "kind": "cohort", "p": cohort})
@@ -138,16 +145,26 @@ def _quantity(outcome: Answer, unit: str | None, reader: Reader) -> dict[str, An
     def told(value: float) -> str:
         return value_of(round(value, 1), unit, reader)
 
-    interval = outcome.get("interval")
-    return {
+    shown: dict[str, Any] = {
         "risk": told(outcome["value"]),
-        "interval": None if interval is None
-        else f"{reader.numbers.plain(round(interval['lower'], 1))}–{told(interval['upper'])}",
-        "level": None if interval is None else reader.numbers.percent(interval["level"], 0),
-        "method": None if interval is None else interval["method"],
+        "interval": None,
+        "level": None,
         "cohort": None if outcome.get("cohort_value") is None else told(outcome["cohort_value"]),
         "pictures": [],
-    }  # fmt: skip
+    }
+    if (interval := outcome.get("interval")) is not None:
+        lower = reader.numbers.plain(round(interval["lower"], 1))
+        ends, level = (
+            f"{lower}–{told(interval['upper'])}",
+            reader.numbers.percent(interval["level"], 0),
+        )
+        shown |= {
+            "interval": ends,
+            "level": level,
+            "method": interval["method"],
+            "sure": reader.texts("assessment.sure_value", level=level, interval=ends),
+        }
+    return shown
 
 
 def _waterfall(outcome: Answer, label: str, vocabulary: Vocabulary, reader: Reader) -> Any:
@@ -161,7 +178,8 @@ def _waterfall(outcome: Answer, label: str, vocabulary: Vocabulary, reader: Read
     ]
     score = outcome.get("log_odds", outcome.get("value"))
     unit = reader.texts("pictures.log_odds") if "log_odds" in outcome else str(outcome.get("unit"))
-    title = reader.texts("assessment.reasons_of", outcome=label)
+    kind = "reasons_of" if "log_odds" in outcome else "parts_of"
+    title = reader.texts(f"assessment.{kind}", outcome=label)
     return waterfall(title, outcome["base_value"], reasons, float(score or 0.0), unit,
                      reader.texts, reader.numbers)  # fmt: skip
 
@@ -191,6 +209,7 @@ def _reasons(outcome: Answer, vocabulary: Vocabulary, reader: Reader) -> list[st
             )
         else:
             key = "raises_value" if one["contribution"] >= 0 else "lowers_value"
-            much = reader.numbers.decimal(one["contribution"])
+            unit = str(outcome.get("unit"))
+            much = f"{reader.numbers.decimal(one['contribution'])} {reader.words.units.get(unit, unit)}"
             told.append(reader.texts(f"assessment.{key}", **places, much=much))
     return told

@@ -16,6 +16,7 @@ from app.console.assessment.outcomes import (
     unanswered,
     warning,
 )
+from app.console.assessment.trust import another_person, trust_view
 from app.console.frame.site import Reader
 from app.console.pictures.risks import trajectory
 from app.schemas.statuses import ABSTAINED, SILENT
@@ -41,6 +42,14 @@ def assessment_view(explained: Explained, vocabulary: Vocabulary, reader: Reader
         "silent": answer["status"] == SILENT,
         "synthetic": any(outcome["synthetic"] for outcome in outcomes),
         "outcomes": [one for one in outcomes if one["status"] != ABSTAINED],
+        "trust": trust_view(answer, len(inputs), explained.served, point, vocabulary, reader),
+        "another_person": [
+            (
+                label_of(name, vocabulary, reader.words),
+                *(_shown(v, name, vocabulary, reader) for v in both),
+            )
+            for name, *both in another_person(answer, episode)
+        ],
         "unanswered": unanswered(outcomes),
         "used": [_input(name, row, vocabulary, reader) for name, row in inputs.items()],
         "missing": [label_of(name, vocabulary, reader.words) for name in answer["missing"]],

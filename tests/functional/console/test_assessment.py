@@ -90,6 +90,68 @@ def test_reasons_episode_inputs_and_models_are_there(
         assert "Model card" in page.title()
 
 
+def test_before_relying_on_it_one_reads_who_the_models_learned_from_and_how_often_they_were_right(
+    opened: Browser, service: Service, client: httpx.Client, answered: list[dict[str, Any]]
+):
+    second = answered[1]
+    with watched(opened, service.url) as tab:
+        page = tab.open(f"/console/assessments/{second['assessment_id']}")
+        before = page.locator("section[aria-labelledby=trust]").inner_text()
+        assert f"{len(second['missing'])} of " in before
+        rows = page.locator("section[aria-labelledby=models] tbody tr")
+        with_model = [one for one in second["outcomes"] if "model" in one]
+        assert rows.count() == len(with_model) > 0
+        for row, one in zip(rows.all(), with_model, strict=True):
+            model = client.get(f"/v1/models/{one['model']['name']}").json()
+            assert model["trained_on"]["title"] in before
+            told, found = row.inner_text(), model["evaluation"]
+            if one["kind"] == "binary":
+                assert f"{100 * found['auroc']['value']:.0f}{SPACE}% of pairs" in told
+                assert f"{found['calibration']['observed_expected']['value']:.2f} (" in told
+            else:
+                assert f"off by {found['mae']['value']:.1f} days" in told
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"sex": "female"}, ["Sex was male"]),
+        ({"age": 44}, ["Age was 71 years"]),
+        ({"age": 44, "sex": "female"}, ["Age was 71 years", "Sex was male"]),
+        ({"age": 72, "heart_rate": 140}, []),
+    ],
+    ids=["another sex", "another age", "both", "a birthday"],
+)
+def test_two_people_in_one_episode_are_noticed(
+    opened: Browser,
+    service: Service,
+    client: httpx.Client,
+    patients: list[dict[str, Any]],
+    changed: dict[str, Any],
+    said: list[str],
+):
+    """The wrong patient in one of its answers: no risk shows it."""
+    asked = patients[0]["request"]
+    name = "-".join(["mixed", *map(str, changed.values())])
+    found = []
+    for day, values in enumerate(
+        ({"age": 71, "sex": "male"}, {"age": 71, "sex": "male"} | changed)
+    ):
+        body = {
+            **asked, "measurements": asked["measurements"] | values, "subject": name,
+            "episode": name, "index_time": f"2026-11-2{day}T08:00:00Z",
+        }  # fmt: skip
+        found.append(client.post(ASSESSMENTS, json=body).json())
+    with watched(opened, service.url) as tab:
+        notices = []
+        for one in found:
+            page = tab.open(f"/console/assessments/{one['assessment_id']}")
+            notices.append(sorted(page.locator("[data-another-person]").all_inner_texts()))
+    assert notices[0] == []
+    assert len(notices[1]) == len(said)
+    assert all(part in notice for part, notice in zip(said, notices[1], strict=True))
+
+
 def test_a_swedish_page_tells_categories_and_definitions_in_swedish(
     opened: Browser, service: Service, client: httpx.Client, patients: list[dict[str, Any]]
 ):

@@ -1,0 +1,162 @@
+"""What stands between an answer and relying on it. Pure.
+
+From whom its models learned, how often they were right on patients they had not seen, who judged them,
+and what the patient's record does not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.console.frame.site import Reader
+from app.console.frame.words import told_in
+from app.console.models.view import gate_in_words
+from app.schemas.statuses import ANSWERED
+from app.serving.slot import ServedModel
+from models.card.said import number, text, texts
+from models.vocabulary import BranchPoint, Vocabulary
+
+Answer = Mapping[str, Any]
+SAME_PERSON = "sex"
+AGE, MOST_YEARS = "age", 2.0
+"""An episode is followed for a year after it; another for a year of age that is given in whole years."""
+
+
+def trust_view(
+    answer: Answer,
+    inputs: int,
+    served: Mapping[str, ServedModel],
+    point: BranchPoint,
+    vocabulary: Vocabulary,
+    reader: Reader,
+) -> dict[str, Any] | None:
+    """What is said of all models together, and a row for each; None where no model answered.
+
+    Parameters
+    ----------
+    inputs : int
+        How many inputs were known.
+    served : mapping
+        Outcome to the model that answered, where it still answers.
+    """
+    answered = [one for one in answer["outcomes"] if one["status"] == ANSWERED]
+    if not answered:
+        return None
+    known = [served[one["outcome"]] for one in answered if one["outcome"] in served]
+    cohorts = {
+        (text(one.card, "cohort", "title"), number(one.card, "cohort", "rows_fitted"))
+        for one in known
+    }
+    gates = [gate_in_words(one.gate, reader) for one in known]
+    doubted = [one for one in gates if one["tone"] != "good"]
+    missing = len(answer["missing"])
+    return {
+        "learned": [
+            (title, None if rows is None else reader.numbers.plain(rows))
+            for title, rows in sorted(cohorts, key=str)
+            if title is not None
+        ],
+        "limits": list(dict.fromkeys(_limits(known))),
+        "doubted": (len(doubted), len(gates)) if doubted else None,
+        "doubts": list(dict.fromkeys(one["doubt"] or one["word"] for one in doubted)),
+        "judged": bool(gates),
+        "missing": (missing, missing + inputs),
+        "purpose": told_in(reader.language, point, "intended_purpose"),
+        "others_now": len(known) < len(answered),
+        "rows": [_row(one, served.get(one["outcome"]), vocabulary, reader) for one in answered],
+    }
+
+
+def _limits(known: Sequence[ServedModel]) -> list[str]:
+    """What cards say of themselves, without what names the cohort again."""
+    return [
+        limit
+        for one in known
+        for limit in texts(one.card, "limits")
+        if (text(one.card, "cohort", "title") or limit) not in limit
+    ]
+
+
+def _row(
+    outcome: Answer, served: ServedModel | None, vocabulary: Vocabulary, reader: Reader
+) -> dict[str, Any]:
+    found = {} if served is None else served.evaluation
+    return {
+        "label": reader.words.label(vocabulary.outcomes[outcome["outcome"]]),
+        "model": outcome["model"],
+        "right": _right(outcome, found, vocabulary, reader),
+        "ratio": _ratio(found, reader),
+        "tried_on": None
+        if (rows := number(found, "rows")) is None
+        else reader.numbers.plain(rows),
+        "gate": None if served is None else gate_in_words(served.gate, reader),
+    }  # fmt: skip
+
+
+def _right(
+    outcome: Answer, found: Mapping[str, Any], vocabulary: Vocabulary, reader: Reader
+) -> str | None:
+    """How well patients were told apart: pairs in the right order, or how far off a number was."""
+    numbers = reader.numbers
+    if outcome["kind"] == "binary":
+        pairs = [number(found, "auroc", bound) for bound in ("value", "lower", "upper")]
+        value, lower, upper = pairs
+        if value is None or lower is None or upper is None:
+            return None
+        share, interval = numbers.percent(value, 0), numbers.percents(lower, upper)
+        return reader.texts("assessment.pairs", share=share, interval=interval)
+    off, explained = number(found, "mae", "value"), number(found, "r2", "value")
+    if off is None or explained is None:
+        return None
+    unit = vocabulary.outcomes[outcome["outcome"]].unit
+    much = f"{numbers.decimal(off)} {reader.words.units.get(unit or '', unit or '')}".strip()
+    return reader.texts("assessment.off_by", much=much, share=numbers.percent(explained, 0))
+
+
+def _ratio(found: Mapping[str, Any], reader: Reader) -> str | None:
+    ends = [
+        number(found, "calibration", "observed_expected", bound)
+        for bound in ("value", "lower", "upper")
+    ]
+    if any(end is None for end in ends):
+        return None
+    value, lower, upper = (reader.numbers.fixed(end or 0.0, 2) for end in ends)
+    return f"{value} ({lower}–{upper})"
+
+
+def another_person(answer: Answer, episode: Mapping[str, Any] | None) -> list[tuple[str, Any, Any]]:
+    """What cannot change in a person and differs from the answer before in the episode.
+
+    A stay that two people share is the wrong patient in one of its answers: the gravest mistake a record
+    can make, and one that no risk shows.
+
+    Returns
+    -------
+    list of (feature, before, now)
+
+    Examples
+    --------
+    >>> change = {"features": [{"feature": "sex", "before": "male", "after": "female"},
+    ...                        {"feature": "age", "before": 71.0, "after": 72.0}]}
+    >>> episode = {"trajectory": {"death_30d": [{"assessment_id": "2", "change": change}]}}
+    >>> another_person({"assessment_id": "2"}, episode)
+    [('sex', 'male', 'female')]
+    """
+    found: dict[str, tuple[str, Any, Any]] = {}
+    for points in ({} if episode is None else episode["trajectory"]).values():
+        for one in points:
+            if one["assessment_id"] != answer["assessment_id"]:
+                continue
+            for row in (one.get("change") or {"features": ()})["features"]:
+                if _contradicts(row["feature"], row["before"], row["after"]):
+                    found[row["feature"]] = row["feature"], row["before"], row["after"]
+    return list(found.values())
+
+
+def _contradicts(feature: str, before: Any, after: Any) -> bool:
+    if before is None or after is None:
+        return False
+    if feature == AGE:
+        return bool(abs(after - before) > MOST_YEARS)
+    return feature == SAME_PERSON and bool(before != after)
