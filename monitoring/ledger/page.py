@@ -5,7 +5,8 @@ Only one page is open at a time in the whole installation: opening it takes the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -37,6 +38,7 @@ LOOK_AT_HEAD = select(HEAD.c.seq, HEAD.c.chain, HEAD.c.seal).where(HEAD.c.id == 
 LOCK_HEAD = LOOK_AT_HEAD.with_for_update()
 MOVE_HEAD = update(HEAD).values({name: bindparam(name) for name in ("seq", "chain", "seal")})
 INSERTS = {table.name: insert(table) for table in CHAINED}
+Statements = Sequence[tuple[Insert | Update, list[dict[str, Any]]]]
 
 
 class Page:
@@ -90,20 +92,31 @@ class Page:
         self.flush()
         return self._connection.execute(statement)
 
-    def flush(self) -> None:
-        """Send what was added to the database."""
-        for name, rows in self._waiting.items():
-            if self._partitioned:
+    def flush(self, after: Statements = ()) -> None:
+        """Send what was added to the database, and what is to follow it, in one go."""
+        waiting, self._waiting = self._waiting, {}
+        if not waiting and not after:
+            return
+        if self._partitioned:
+            for name, rows in waiting.items():
                 for month in {row["month"] for row in rows}:
                     make_partition(self._connection, name, month)
-            self._run(INSERTS[name], rows)
-        self._waiting = {}
+        with self._in_one_go():
+            for statement, rows in (*((INSERTS[n], rows) for n, rows in waiting.items()), *after):
+                self._run(statement, rows)
+
+    def _in_one_go(self) -> AbstractContextManager[Any]:
+        """Statements in this block go to PostgreSQL without waiting for an answer to each."""
+        if not self._partitioned:
+            return nullcontext()
+        driver = self._connection.connection.driver_connection
+        pipeline: AbstractContextManager[Any] = driver.pipeline()  # type: ignore[union-attr]  # psycopg's
+        return pipeline
 
     def close(self) -> None:
         """Write everything and move the head."""
-        self.flush()
         stamp = seal(self._key, self._seq, self._chain)
-        self._run(MOVE_HEAD, [{"seq": self._seq, "chain": self._chain, "seal": stamp}])
+        self.flush([(MOVE_HEAD, [{"seq": self._seq, "chain": self._chain, "seal": stamp}])])
 
     def _run(self, statement: Insert | Update, rows: list[dict[str, Any]]) -> None:
         """Run a statement as the driver takes it: checking it anew would cost more than writing."""
