@@ -22,7 +22,7 @@ from models.vocabulary import IMPLAUSIBLE, BranchPoint, Intake, Vocabulary
 
 Shown = tuple[str, float | str | bool | None, str | None]
 NOBODY = Abstained(NO_MODEL)
-NOT_MEASURED = frozenset({"demographics", "social"})
+SOCIAL = "social"
 MEASURE_NEXT, REFERENCE = "measure_next", "reference"
 
 
@@ -107,13 +107,12 @@ def worth_measuring(
 ) -> list[dict[str, Any]]:
     """Missing inputs that somebody can measure, by the most that any is expected to tell about an outcome.
 
-    Who a patient is and how they live is asked once and not measured: an income tells a model much and
-    helps nobody at a bedside.
+    How a patient lives is none of them: an income tells a model much and helps nobody at a bedside.
     """
     most: dict[str, tuple[float, str]] = {}
     for served, answer in given:
         for feature, bits in information_of_missing(served.model, patient, answer).items():
-            if vocabulary.features[feature].group in NOT_MEASURED:
+            if vocabulary.features[feature].group == SOCIAL:
                 continue
             if bits > most.get(feature, (0.0, ""))[0]:
                 most[feature] = bits, served.model.outcome

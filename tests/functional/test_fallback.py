@@ -112,6 +112,10 @@ def test_what_to_measure_next_is_ranked_when_asked_for(
     assert all(0 < value <= 1 for value in bits)
     plain = ask(client, "icu-review", required)
     assert "measure_next" not in plain
+    # Nobody measures an income, however much it would tell this model.
+    lived = {"income_band_us", "education_years"}
+    assert lived <= set(answer["missing"])
+    assert not lived & {item["feature"] for item in ranked}
     assert plain["outcomes"] == answer["outcomes"]
 
 

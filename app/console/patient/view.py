@@ -90,10 +90,14 @@ def _field(feature: Feature, typed: Typed, point: BranchPoint, reader: Reader) -
             (name, feature.category_label(name, reader.language)) for name in feature.categories
         ]
     if feature.plausible is not None and feature.unit is not None:
-        chosen = typed.units.get(feature.name, feature.unit)
+        known = {feature.unit: OWN_UNIT, **feature.conversions}
+        chosen = known.get(typed.units.get(feature.name, feature.unit), OWN_UNIT)
+        # Of several spellings of one unit people are shown the first.
+        offered = {conversion: unit for unit, conversion in reversed(known.items())}
         shown["units"] = [
-            _unit(unit, conversion, feature.plausible, unit == chosen, reader)
-            for unit, conversion in ((feature.unit, OWN_UNIT), *feature.conversions.items())
+            _unit(unit, conversion, feature.plausible, conversion == chosen, reader)
+            for unit, conversion in known.items()
+            if offered[conversion] == unit
         ]
         own = shown["units"][0]
         name = f" {own['label']}" if own["label"] else ""
