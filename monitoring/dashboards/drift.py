@@ -95,9 +95,9 @@ def _strange() -> list[Any]:
                      Query(f"risk:feature_missing_ratio:${{window}}{{{OF}}} - ignoring (bin) {missing}",
                            "{{feature}}"), "percentunit", MORE_MISSING)),
         (6, lines("Implausible, $window", [
-            Query(f"risk:feature_implausible_ratio:${{window}}{{{OF}}} > 0", "{{feature}}")], "percentunit")),
+            Query(f"topk(12, risk:feature_implausible_ratio:${{window}}{{{OF}}})", "{{feature}}")], "percentunit")),
         (6, lines("Unseen in fitting, $window", [
-            Query(f"risk:feature_unseen_ratio:${{window}}{{{OF}}} > 0", "{{feature}}")], "percentunit")),
+            Query(f"topk(12, risk:feature_unseen_ratio:${{window}}{{{OF}}})", "{{feature}}")], "percentunit")),
     ]  # fmt: skip
 
 
