@@ -229,9 +229,13 @@ class Registry:
                     return [found[name] for name in names if name in found], sorted(others)
 
     def _known(self, model: Any, number: str) -> Version:
-        """A version out of what the search told of its model, else by asking for it."""
+        """A version out of what the search told of its model, else by asking for it.
+
+        MLflow searches for versions and for their tags one after the other: a version that was the
+        newest at the first and no longer at the second comes without any, digest and gate record too.
+        """
         for version in model.latest_versions or ():
-            if str(version.version) == number:
+            if str(version.version) == number and version.tags:
                 return Version(model.name, number, version.tags.get(DIGEST_TAG), version.tags)
         return self.version(model.name, number)
 
