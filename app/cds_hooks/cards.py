@@ -213,7 +213,7 @@ class CardMaker:
             number = words.contribution(contribution)
             how_far = words("log_odds", number=number)
             if lead["link"] == "identity":
-                how_far = f"{number} {words.units.get(lead['unit'], lead['unit'])}".rstrip()
+                how_far = f"{number} {words.unit(lead['unit'])}".rstrip()
             lines.append(
                 words(
                     "reason",

@@ -43,6 +43,7 @@ class Words:
     bands: Mapping[str, str]
     why: Mapping[str, str]
     units: Mapping[str, str]
+    unit_of_one: Mapping[str, str]
     warnings: Mapping[str, str]
 
     def __call__(self, key: str, **places: str) -> str:
@@ -107,10 +108,21 @@ class Words:
         """
         return self._decimal(f"{value:+.2f}")
 
+    def unit(self, code: str | None, number: float | None = None) -> str:
+        """A unit as people write it, beside a number or alone.
+
+        Examples
+        --------
+        >>> words = load_wording()["en"]
+        >>> words.unit("d"), words.unit("d", 1), words.unit("mm[Hg]", 1), words.unit("kPa")
+        ('days', 'day', 'mmHg', 'kPa')
+        """
+        written = self.units.get(code or "", code or "")
+        return self.unit_of_one.get(code or "", written) if number == 1 else written
+
     def measured(self, value: float, unit: str | None) -> str:
         """A number with its unit."""
-        shown = self.units.get(unit or "", unit or "")
-        return f"{self.number(value)} {shown}".rstrip()
+        return f"{self.number(value)} {self.unit(unit, value)}".rstrip()
 
     def _decimal(self, number: str) -> str:
         return number.replace(".", self.texts["decimal"])

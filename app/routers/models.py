@@ -78,7 +78,16 @@ async def read_card(name: str, request: Request) -> Response:
             return as_json(dict(served.card) | {"gate": served.gate.document()})
         case "application/xml" | "text/xml":
             return Response(chai_card(served.card, served.reference), media_type=XML)
-    return HTMLResponse(card_page(served.card, _standing(served)))
+    return HTMLResponse(card_page(served.card, _standing(served), _elsewhere(served)))
+
+
+def _elsewhere(served: ServedModel) -> dict[str, str]:
+    """From the card back to the console, from which most readers come."""
+    return {
+        "This model in the console": f"/console/models/{served.model.name}",
+        "Its branch point": f"/console/pathway/{served.model.branch_point}",
+        "All models": "/console/models",
+    }
 
 
 def _standing(served: ServedModel) -> dict[str, str]:

@@ -36,7 +36,11 @@ STYLE_SHA256 = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode(
 Lines = Iterable[tuple[str, str | None]]
 
 
-def card_page(card: Mapping[str, Any], standing: Mapping[str, str] | None = None) -> str:
+def card_page(
+    card: Mapping[str, Any],
+    standing: Mapping[str, str] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> str:
     """Write a card as a page.
 
     Parameters
@@ -45,6 +49,8 @@ def card_page(card: Mapping[str, Any], standing: Mapping[str, str] | None = None
         `card.json`; what it does not say reads "Not stated".
     standing : mapping, optional
         What the registry says of this version, label -> value: version, alias, digest, gate.
+    links : mapping, optional
+        Where a reader may go on to, label -> address.
 
     Examples
     --------
@@ -54,11 +60,15 @@ def card_page(card: Mapping[str, Any], standing: Mapping[str, str] | None = None
     """
     title = text(card, "outcome") or text(card, "name") or "Model card"
     body = "\n".join(_sections(card, title, standing or {}))
+    ways = " · ".join(
+        f'<a href="{escape(to)}">{escape(label)}</a>' for label, to in (links or {}).items()
+    )
+    onward = f'<nav aria-label="Elsewhere">{ways}</nav>\n' if ways else ""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Model card: '
         f"{escape(title)}</title>"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
+        f"<style>{STYLE}</style></head>\n<body>\n{onward}<main>\n{body}\n</main></body></html>\n"
     )
 
 

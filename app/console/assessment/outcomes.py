@@ -103,7 +103,7 @@ def value_of(value: Any, unit: str | None, reader: Reader) -> str:
     if isinstance(value, bool):
         return reader.texts("frame.yes" if value else "frame.no")
     shown = reader.numbers.plain(value)
-    read = reader.words.units.get(unit or "", unit or "")
+    read = reader.words.unit(unit, value if isinstance(value, int | float) else None)
     return f"{shown} {read}" if read and read != "1" else shown
 
 
@@ -210,6 +210,6 @@ def _reasons(outcome: Answer, vocabulary: Vocabulary, reader: Reader) -> list[st
         else:
             key = "raises_value" if one["contribution"] >= 0 else "lowers_value"
             unit = str(outcome.get("unit"))
-            much = f"{reader.numbers.decimal(one['contribution'])} {reader.words.units.get(unit, unit)}"
+            much = f"{reader.numbers.decimal(one['contribution'])} {reader.words.unit(unit)}"
             told.append(reader.texts(f"assessment.{key}", **places, much=much))
     return told

@@ -110,7 +110,7 @@ def _right(
     if off is None or explained is None:
         return None
     unit = vocabulary.outcomes[outcome["outcome"]].unit
-    much = f"{numbers.decimal(off)} {reader.words.units.get(unit or '', unit or '')}".strip()
+    much = f"{numbers.decimal(off)} {reader.words.unit(unit)}".strip()
     return reader.texts("assessment.off_by", much=much, share=numbers.percent(explained, 0))
 
 

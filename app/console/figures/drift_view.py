@@ -156,7 +156,7 @@ def _ranking_said(
 
 def _distribution(feature: Row, asked: int, vocabulary: Vocabulary, reader: Reader) -> Picture:
     declared = vocabulary.features.get(feature["feature"])
-    unit = None if declared is None else reader.words.units.get(declared.unit or "", declared.unit)
+    unit = None if declared is None else reader.words.unit(declared.unit)
     title = _label(feature["feature"], vocabulary, reader)
     if unit and unit != "1":
         title = f"{title} ({unit})"

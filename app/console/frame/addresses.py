@@ -15,6 +15,20 @@ _DECLARED = re.compile(rf"{HOME}(?:/[a-z]+(?:[._-](?:[a-z]+|[0-9]{{1,3}}[a-z]?))
 LONGEST = 200
 
 
+def assessment_address(typed: str) -> str | None:
+    """Where the assessment of a number is shown; None for whatever is no such number.
+
+    Examples
+    --------
+    >>> assessment_address(" 0192D0A0-0000-7000-8000-000000000000 ")
+    '/console/assessments/0192d0a0-0000-7000-8000-000000000000'
+    >>> assessment_address("Anna"), assessment_address("19500907-2553")
+    (None, None)
+    """
+    address = f"{HOME}/assessments/{typed.strip().lower()}"
+    return address if _RECORDED.fullmatch(address) else None
+
+
 def own_address(wanted: str) -> str:
     """The address itself where it may be repeated, else the start page; a query is never kept.
 

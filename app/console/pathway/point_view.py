@@ -32,10 +32,13 @@ def point_view(
         "counted": counted,
         "traffic": traffic_in_words(standing.traffic, reader),
         "synthetic": any(row["synthetic"] for row in states.values()),
-        "outcomes": [
-            _outcome(name, bands, states[name], vocabulary, reader)
-            for name, bands in point.outcomes.items()
-        ],
+        "outcomes": sorted(
+            (
+                _outcome(name, bands, states[name], vocabulary, reader)
+                for name, bands in point.outcomes.items()
+            ),
+            key=lambda one: one["version"] is None,
+        ),
         "inputs": [_input(name, point, vocabulary, reader) for name in point.features],
         "actions": [
             {
@@ -49,9 +52,9 @@ def point_view(
             for one in point.actions
         ],
         "scores": [
-            (name, getattr(SCORES[name], f"title_{reader.language}"))
-            for name in point.reference_scores
+            getattr(SCORES[name], f"title_{reader.language}") for name in point.reference_scores
         ],
+        "may_try": reader.may("assess"),
     }
 
 
@@ -68,7 +71,7 @@ def _outcome(
         "horizon": None
         if outcome.horizon_days is None
         else reader.numbers.plain(outcome.horizon_days),
-        "unit": None if unit is None else reader.words.units.get(unit, unit),
+        "unit": None if unit is None else reader.words.unit(unit),
         "bands": [] if bands is None else bands_in_words(bands, reader),
         "band_source": None if bands is None else bands.source,
     }
@@ -100,7 +103,7 @@ def _input(name: str, point: BranchPoint, vocabulary: Vocabulary, reader: Reader
         "name": name,
         "label": reader.words.label(feature),
         "required": name in point.required,
-        "unit": reader.words.units.get(feature.unit or "", feature.unit or ""),
+        "unit": reader.words.unit(feature.unit),
         "range": _range(feature, reader),
         "age": None if age is None else reader.texts("pathway.hours", hours=reader.numbers.plain(age)),
         "codes": _codes(feature),

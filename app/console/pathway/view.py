@@ -46,7 +46,8 @@ def pathway_view(
     -------
     dict
         `arms`: each a name with its cards; `joined`: rows of cards after the arms, each with how many
-        lines lead into it.
+        lines lead into it; `answered`: the cards of points with a model, and `others`: how many have
+        none.
     """
     cards = {one.point.id: card(one, vocabulary, reader) for one in points}
     arms = []
@@ -73,6 +74,9 @@ def pathway_view(
         "joined": joined,
         "counted": counted,
         "synthetic": any(one["synthetic"] for one in cards.values()),
+        "answered": [one for one in cards.values() if one["served"] != "0"],
+        "others": sum(one["served"] == "0" for one in cards.values()),
+        "may_try": reader.may("assess"),
     }
 
 

@@ -115,7 +115,7 @@ def _unit(
     ends = [float(f"{conversion.from_own_unit(end):.6g}") for end in plausible]
     return {
         "code": unit,
-        "label": reader.words.units.get(unit, unit),
+        "label": reader.words.unit(unit),
         "lowest": ends[0],
         "highest": ends[1],
         "shown": [reader.numbers.plain(end) for end in ends],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -43,8 +44,60 @@ def test_the_map_shows_every_branch_point_and_its_champions(
             assert one["label"]["en"] in row
             assert f"version {one['champion']['version']}" in row
         with page.expect_navigation():
-            page.get_by_role("link", name="Intensive care review").click()
+            page.locator("#icu-review").get_by_role("link", name="Intensive care review").click()
         assert page.url.endswith("/console/pathway/icu-review")
+
+
+def test_the_start_says_where_a_model_answers_and_leads_there(
+    opened: Browser, service: Service, points: dict[str, dict[str, Any]]
+):
+    answered = [
+        name for name, point in points.items() if any(one["champion"] for one in point["outcomes"])
+    ]
+    assert 0 < len(answered) < len(points)
+    with watched(opened, service.url) as tab:
+        page = tab.open("/console/pathway")
+        told = page.locator("[data-answered]")
+        assert [one.get_attribute("data-answered") for one in told.all()] == answered
+        assert f"without a model: {len(points) - len(answered)}." in page.inner_text("main")
+        for name in points:
+            said = page.locator(f"#{name} > p .tag").all_inner_texts()
+            assert ("no model" in said) == (name not in answered)
+        with page.expect_navigation():
+            told.first.get_by_role("link", name="Try a patient").click()
+        assert page.url.endswith(f"/console/patient/{answered[0]}")
+
+
+def test_an_assessment_opens_by_its_number(
+    opened: Browser, service: Service, client: httpx.Client, patients: list[dict[str, Any]]
+):
+    made = client.post(ASSESSMENTS, json=patients[0]["request"]).json()["assessment_id"]
+    with watched(opened, service.url) as tab:
+        page = tab.open("/console/pathway")
+        page.get_by_label("Number of the assessment").fill(f" {made.upper()} ")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Open").click()
+        assert page.url.endswith(f"/console/assessments/{made}")
+
+
+@pytest.mark.parametrize("typed", ["Anna", "19500907-2553", "../models", "0192d0a0"])
+def test_what_is_no_number_of_an_assessment_is_not_repeated(service: Service, typed: str):
+    with httpx.Client(base_url=service.url) as browser:
+        proof = re.search('name="form" value="([^"]+)"', browser.get("/console/pathway").text)
+        assert proof is not None
+        form = {"form": proof[1], "number": typed}
+        answer = browser.post("/console/assessments", data=form)
+    assert answer.status_code == 422
+    assert "36 signs were expected" in answer.text
+    assert typed not in answer.text + str(answer.headers)
+
+
+def test_a_card_leads_back_to_the_console(opened: Browser, service: Service):
+    with watched(opened, service.url) as tab:
+        page = tab.open("/v1/models/icu-review.death_180d/card")
+        with page.expect_navigation():
+            page.get_by_role("link", name="This model in the console").click()
+        assert page.url.endswith("/console/models/icu-review.death_180d")
 
 
 def test_the_traffic_of_the_last_day_is_the_ledgers(
@@ -71,9 +124,11 @@ def test_a_branch_point_tells_its_inputs_outcomes_and_actions(
     declared = points["icu-review"]
     with watched(opened, service.url) as tab:
         page = tab.open("/console/pathway/icu-review")
+        # Those that a model answers come first, else in the order of the vocabulary.
+        outcomes = sorted(declared["outcomes"], key=lambda one: one["champion"] is None)
         for kind, names in (
             ("input", [*declared["required"], *declared["optional"]]),
-            ("outcome", [one["outcome"] for one in declared["outcomes"]]),
+            ("outcome", [one["outcome"] for one in outcomes]),
             ("action", [one["id"] for one in declared["actions"]]),
         ):
             shown = page.locator(f"[data-{kind}]").all()
