@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from app.console.frame.addresses import HOME
 from app.console.frame.door import form_of, page_for
 from app.console.frame.site import page, reader_of
+from app.console.inspector.example import example_text
 from app.console.inspector.view import attacks_view, form_view, found_view
 from app.deid.attacks import run_attacks
 from app.routers.admission import caller_of
@@ -42,6 +43,8 @@ async def inspect_pasted(request: Request) -> Response:
     reader = reader_of(request, caller)
     point = state.branch_point(form.get("branch_point", DEFAULT_BRANCH_POINT), caller, INSPECT)
     pasted = form.get("sent", "")
+    if "example" in form:
+        pasted = example_text(point, state.vocabulary) or ""
     view = form_view(_points(request), point.id, pasted, reader)
     site, now = _site(state, caller.tenant, point), datetime.now(UTC)
     # Off the event loop: looking closely at a hostile megabyte takes seconds, and so do the attacks.

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from app.cds_hooks.discovery import CdsService
 from app.cds_hooks.hooks import load_hooks
+from app.console.inspector.example import REMARK
 from app.examples.patients import TAKEN_AT, load_patients
 from app.examples.requests import fhir_request, hook_request
 from models.vocabulary import load_vocabulary
@@ -135,13 +136,31 @@ def _call(offered: dict[str, Any]) -> dict[str, Any]:
     return hook_request(load_patients()["icu-review"], vocabulary, made)
 
 
+def test_an_invented_patient_is_at_hand_and_nothing_of_the_person_leaves(
+    opened: Browser, service: Service
+):
+    with watched(opened, service.url) as tab:
+        page = tab.open(HERE)
+        page.get_by_label("Branch point").select_option("ward-round")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Inspect an invented patient").click()
+        assert page.locator("#branch-point").input_value() == "ward-round"
+        pasted = page.locator("#sent").input_value()
+        assert page.get_by_role("status").inner_text().endswith("it would be answered")
+        leaving = " ".join(page.locator("[data-leaves]").all_inner_texts())
+        assert "Systolic blood pressure" in leaving
+        for identifying in ("Tolvansson", "19121212-1212", "070-174 06 05", "Storgatan", REMARK):
+            assert identifying in pasted
+            assert identifying not in leaving
+
+
 def test_no_attack_succeeds(opened: Browser, service: Service):
     with watched(opened, service.url) as tab:
         page = tab.open(HERE)
         page.locator("#branch-point").select_option("trauma-alert")
         page.set_default_timeout(60_000)
         with page.expect_navigation():
-            page.get_by_role("button", name="Run the attacks").click()
+            page.get_by_role("button", name="Test the protection").click()
         summary = page.locator("[data-allowed]").inner_text()
         assert re.search(r"✓ \d{3,} attacks: \d{3,} BLOCKED, 0 ALLOWED", summary)
         assert "ALLOWED" not in page.locator("#result table").inner_text()
