@@ -33,6 +33,7 @@ from monitoring.ledger.tables import ASSESSMENTS, FEEDBACK, SHADOWS
 from monitoring.metrics import CODES, DURATION_BUCKETS
 from monitoring.outcomes import Performance, read_performance
 from monitoring.recounted import recount
+from monitoring.rules.windows import BUDGET_WINDOWS
 from tests.lib.gated import flattened, good, registered, version_files
 from tests.lib.ledger import reading
 from tests.lib.postgres import Postgres, needed_postgres
@@ -51,6 +52,8 @@ OF_A_KILL = 16
 """Rows of a challenger that were recorded in the moment in which their worker was killed: one batch."""
 REACHED_OVER = 0.02
 """`increase` reaches over the first and last sample by up to half an interval; counts alone show it."""
+SAMPLES = 60
+"""Of every series before it ends: half an interval more than they cover is then less than `WITHIN`."""
 WITHIN, OF_NOTHING = 0.01, 2e-4
 """Part in a hundred; of a distance that is nearly none, chance between two scrapes is more than that."""
 Told = dict[frozenset[tuple[str, str]], float]
@@ -82,6 +85,8 @@ class Site:
     asked: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     waited_s: list[float] = field(default_factory=list)
+    begun: float = field(default_factory=time.monotonic)
+    compared: set[str] = field(default_factory=set)
 
     def ask(self, count: int, *, older: float = 0.0, no_albumin: bool = False) -> None:
         """Patients of whom some have an implausible value, and what became of three in four of them."""
@@ -158,8 +163,15 @@ class Site:
         found = self.prometheus.query(expr)
         return float(found[0]["value"][1]) if len(found) == 1 else None
 
+    def scraped_enough(self, version: str) -> bool:
+        """Whether every series of a version can end without a count seeming larger than it was."""
+        each = f'count_over_time(risk_model_assessments_total{{version="{version}"}}[1h])'
+        living = f'(risk_model_assessments_total{{version="{version}"}})'
+        return (self.number(f"min({each} and {living})") or 0.0) >= SAMPLES
+
     def rule(self, name: str) -> Told:
         """What a recording rule gives now, by labels."""
+        self.compared.add(name)
         return {
             frozenset((k, v) for k, v in one["metric"].items() if k != "__name__"): float(
                 one["value"][1]
@@ -332,19 +344,37 @@ def hold_challenger(site: Site) -> None:
         (counted,) = site.rule(f"risk:shadow_assessments:{window}").items()
         assert counted[0] == who
         assert (len(both) - OF_A_KILL) * (1 - WITHIN) <= counted[1] <= len(both) * (1 + WITHIN)
+        moved = site.rule(f"risk:shadow_other_band:{window}")
+        assert moved.keys() == {who}
+        assert (other - OF_A_KILL) * (1 - WITHIN) <= moved[who] <= other * (1 + WITHIN)
         ratio = site.rule(f"risk:shadow_other_band_ratio:{window}")
         assert ratio == {who: pytest.approx(other / len(both), abs=OF_A_KILL / len(both))}
 
 
 def hold_answers(site: Site, again: Service) -> None:
-    """Statuses are what the test's own client was answered; latency lies between ledger and client.
+    """Statuses are what the test's own client was answered; a latency lies between ledger and client.
 
     Every scrape that succeeded is an answer as well. Before a series was first scraped nothing counts,
     and of a replica that starts again everything does, a word that it is not ready yet among it.
     """
     scraped = site.number("sum(sum_over_time(up[1h]))") or 0.0
+    for window in WINDOWS:
+        hold_responses(site, again, scraped, window)
+    [ratio] = site.rule("risk:error_ratio:1h").values()
+    for window in BUDGET_WINDOWS:
+        if seconds(window) > time.monotonic() - site.begun:
+            assert [*site.rule(f"risk:error_ratio:{window}").values()] == [
+                pytest.approx(ratio, rel=REACHED_OVER)
+            ]
+    for window in WINDOWS:
+        hold_latency(site, window)
+
+
+def hold_responses(site: Site, again: Service, scraped: float, window: str) -> None:
+    """Answers by status over a window, and how many of them were failures."""
     counted = {
-        dict(labels)["code"]: value for labels, value in site.rule("risk:responses:1h").items()
+        dict(labels)["code"]: value
+        for labels, value in site.rule(f"risk:responses:{window}").items()
     }
     assert counted.keys() == set(CODES)
     assert counted["4xx"] == pytest.approx(REFUSED, rel=REACHED_OVER)
@@ -356,15 +386,61 @@ def hold_answers(site: Site, again: Service) -> None:
     told = sum(count for status, count in site.statuses.items() if 200 <= status < 300)
     good = told + again.waited[200] + scraped
     assert counted["2xx"] == pytest.approx(good, rel=REACHED_OVER)
-    [(_, ratio)] = site.rule("risk:error_ratio:1h").items()
+    [ratio] = site.rule(f"risk:error_ratio:{window}").values()
     assert ratio == pytest.approx(counted["5xx"] / sum(counted.values()), rel=REACHED_OVER)
 
+
+def hold_latency(site: Site, window: str) -> None:
+    """An answer took no less than the ledger says, which holds it, and no more than the client waited."""
     assessments, _, _ = site.recorded()
+    least = np.array([row.latency_us / 1e6 for row in assessments])
+    most = np.array(site.waited_s)
     bounds = np.array([0.0, *DURATION_BUCKETS, np.inf])
-    least = np.quantile([row.latency_us / 1e6 for row in assessments], 0.95)
-    most = np.quantile(site.waited_s, 0.95)
-    p95 = site.rule("risk:assessment_latency_p95:1h")[frozenset({("branch_point", BRANCH_POINT)})]
-    assert bounds[bounds <= least][-1] <= p95 <= bounds[np.searchsorted(bounds, most)]
+    here = ("branch_point", BRANCH_POINT)
+    counted = {
+        float(dict(labels)["le"]): value
+        for labels, value in site.rule(f"risk:assessment_duration_bucket:{window}").items()
+        if here in labels
+    }
+    assert [*sorted(counted)] == [*bounds[1:]]
+    for bound, value in counted.items():
+        assert (most <= bound).sum() * (1 - WITHIN) <= value + 1e-9
+        assert value <= (least <= bound).sum() * (1 + WITHIN) + 1e-9
+    p95 = site.rule(f"risk:assessment_latency_p95:{window}")[frozenset({here})]
+    lowest, highest = np.quantile(least, 0.95), np.quantile(most, 0.95)
+    assert bounds[bounds <= lowest][-1] <= p95 <= bounds[np.searchsorted(bounds, highest)]
+
+
+def hold_references(site: Site, profiles: list[ModelProfile]) -> None:
+    """What both versions were fitted on, from their bundles' counts: half a row added to every bin."""
+    wanted: dict[str, Told] = {}
+
+    def put(rule: str, value: float, **labels: str) -> None:
+        wanted.setdefault(rule, {})[frozenset(labels.items())] = value
+
+    def shares(subject: str, bins: Any, **labels: str) -> None:
+        counts = np.array(bins.counts, float)
+        told = (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
+        put(f"{subject}_bins", len(bins.labels), **labels)
+        for label, share in zip(bins.labels, told, strict=True):
+            put(f"{subject}_reference_share", share, **labels, bin=label)
+
+    for profile in profiles:
+        who = {"model": profile.name, "version": profile.version}
+        shares("prediction", profile.predictions, **who)
+        reasons = profile.contributions or ()
+        for feature, reason in zip(profile.features, reasons, strict=True):
+            of = {**who, "feature": feature.name}
+            shares("feature", feature, **of)
+            put("contribution_reference_share", reason / sum(reasons), **of)
+    assert len(wanted) == 5
+    for rule, values in wanted.items():
+        assert site.rule(f"risk:{rule}") == pytest.approx(values, rel=WITHIN)
+
+
+def seconds(window: str) -> int:
+    """How long a window is: a number, then m, h or d."""
+    return int(window[:-1]) * {"m": 60, "h": 3600, "d": 86400}[window[-1]]
 
 
 @contextmanager
@@ -434,6 +510,7 @@ def test_every_rule_gives_what_the_ledger_holds(
             site.replicas = [first]
             until(lambda: site.number("sum(risk_assessments_total)") == site.asked)
             until(site.shadowed)
+            until(lambda: site.scraped_enough("2"))
         until(lambda: site.number("sum(up)") == 1)
         site.ask(60, older=8.0, no_albumin=True)
         with replica(tmp_path, given, ports[1], 2) as again:
@@ -444,8 +521,11 @@ def test_every_rule_gives_what_the_ledger_holds(
             hold_equal(site, profiles)
             hold_challenger(site)
             hold_answers(site, again)
+            hold_references(site, profiles)
             site.close()
         assert all(rule["health"] == "ok" for rule in prometheus.rules())
+        recording = {rule["name"] for rule in prometheus.rules() if rule["type"] == "recording"}
+        assert recording - site.compared == set()
 
 
 def hold_equal(site: Site, profiles: list[ModelProfile]) -> None:
@@ -510,6 +590,7 @@ def begin_and_break(site: Site, registry: Registry) -> None:
         process.resume()
     until(lambda: site.number("min(up)") == 1)
     site.ask(60)
+    until(lambda: site.scraped_enough("1"))
     registry.set_alias(NAME, CHAMPION, "2")
     until(
         lambda: all(
