@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from app.settings import load_settings
 from monitoring.keyring import throwaway_keyring
 from tests.lib.properties import LAW
 from tests.lib.service import Service
+from tests.lib.until import until
 
 FILE = Path(__file__).parents[2] / "openapi" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
@@ -87,10 +87,7 @@ def recorded(service: Service) -> dict[str, str]:
         answer: dict[str, str] = client.post(
             f"/v1/branch-points/{ICU}/assessments", json=sent
         ).json()
-        deadline = time.monotonic() + 60
-        while client.get("/v1/monitoring/performance").status_code == 503:
-            assert time.monotonic() < deadline, "the ledger is not read for outcomes"
-            time.sleep(0.1)
+        until(lambda: client.get("/v1/monitoring/performance").status_code != 503)
     return answer
 
 

@@ -38,6 +38,7 @@ from tests.lib.tokens import (
     key_pair,
     signed_with_secret,
 )
+from tests.lib.until import until
 
 ICU = "/v1/branch-points/icu-review/assessments"
 SURGERY = "/v1/branch-points/surgery-decision/assessments"
@@ -188,7 +189,7 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     # The proxy stands elsewhere: whoever asks from here is not believed about certificates.
     settings = {"RISK_WORKERS": "2", "RISK_TRUSTED_PROXIES": json.dumps(["192.0.2.1"])}
     with guarded_service(folder, **settings) as guarded:
-        wait_until(lambda: len(workers(guarded.service)) == 2)
+        until(lambda: len(workers(guarded.service)) == 2)
         yield guarded
         assert guarded.stranger.requests == []
         leaks_nothing(guarded)
@@ -213,13 +214,6 @@ def leaks_nothing(guarded: Guarded) -> None:
     log = guarded.service.log.read_text()
     assert "Traceback" not in log
     assert [token for token in guarded.sent if token and token in log] == []
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def workers(service: Service) -> list[psutil.Process]:
@@ -369,7 +363,7 @@ def test_other_headers_let_nobody_in(two_workers: Guarded, headers: Mapping[str,
 
 def test_two_credentials_at_once_are_none(two_workers: Guarded):
     key = two_workers.api_key("read")["key"]
-    wait_until(lambda: two_workers.ask(key).status_code == 200)
+    until(lambda: two_workers.ask(key).status_code == 200)
     is_refused(two_workers.ask(EHR.token(claims()), headers={"X-API-Key": key}), 401)
 
 
@@ -428,14 +422,14 @@ def test_a_reusable_token_can_be_used_again_until_its_key_goes(two_workers: Guar
     file = two_workers.folder / "ehr.json"
     try:
         file.write_bytes(jwks(EHR, ROTATED))
-        wait_until(lambda: {two_workers.assess(later).status_code for _ in range(8)} == {200})
+        until(lambda: {two_workers.assess(later).status_code for _ in range(8)} == {200})
         assert two_workers.assess(token).status_code == 200
         file.write_bytes(jwks(ROTATED))
-        wait_until(lambda: {two_workers.assess(token).status_code for _ in range(8)} == {401})
+        until(lambda: {two_workers.assess(token).status_code for _ in range(8)} == {401})
         assert two_workers.assess(later).status_code == 200
     finally:
         file.write_bytes(jwks(EHR))
-    wait_until(lambda: {two_workers.assess(token).status_code for _ in range(8)} == {200})
+    until(lambda: {two_workers.assess(token).status_code for _ in range(8)} == {200})
 
 
 def test_tokens_with_unknown_keys_do_not_make_it_ask_the_issuer_again_and_again(
@@ -540,7 +534,7 @@ def test_it_documents_for_every_closed_route_how_to_get_in(two_workers: Guarded)
 def test_api_keys_are_made_used_and_revoked_while_it_runs(strict: Guarded):
     made = strict.api_key("read", "assess")
     key = made["key"]
-    wait_until(lambda: strict.ask(key).status_code == 200)
+    until(lambda: strict.ask(key).status_code == 200)
     assert strict.ask(headers={"X-API-Key": key}).status_code == 200
     assert strict.assess(key).status_code == 200
     is_refused(strict.assess(key, SURGERY), 403)  # the tenant's branch points are the key's
@@ -549,7 +543,7 @@ def test_api_keys_are_made_used_and_revoked_while_it_runs(strict: Guarded):
     (listed,) = [one for one in strict.keys("list") if one["id"] == made["id"]]
     assert (listed["state"], "key" in listed) == ("active", False)
     assert strict.keys("revoke", made["id"])["state"] == "revoked"
-    wait_until(lambda: strict.ask(key).status_code == 401)
+    until(lambda: strict.ask(key).status_code == 401)
     kept = Path(strict.service.settings["RISK_API_KEYS_FILE"])
     assert kept.stat().st_mode & 0o077 == 0
     secret = key.partition(f"_{made['id']}_")[2]  # which may hold the mark itself
@@ -614,7 +608,7 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(strict: Guarded)
     """The tenant's own rate: four requests at once, then four a second; others are not touched."""
     hasty = strict.api_key("read", tenant="hasty")["key"]
     calm = strict.api_key("read", tenant="hasty")["key"]
-    wait_until(lambda: strict.ask(hasty).status_code == 200)
+    until(lambda: strict.ask(hasty).status_code == 200)
     counted = refused_requests(strict)["rate"]
     with httpx.Client(base_url=strict.service.url, timeout=PATIENCE_S) as client:
         headers = {"Authorization": f"Bearer {hasty}"}
@@ -629,7 +623,7 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(strict: Guarded)
             assert reply.headers["Retry-After"] == "1"
         other = client.get("/v1/features", headers={"Authorization": f"Bearer {calm}"})
         assert other.status_code == 200
-        wait_until(lambda: client.get("/v1/features", headers=headers).status_code == 200)
+        until(lambda: client.get("/v1/features", headers=headers).status_code == 200)
     assert refused_requests(strict)["rate"] >= counted + len(refused)
 
 

@@ -13,7 +13,6 @@ import os
 import pickle
 import re
 import shutil
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from models.champions import sync
 from models.model_cache import Cache
 from models.registry import CHAMPION, DIGEST_TAG, Registry, Run
 from tests.lib.service import Service, running_service
+from tests.lib.until import until
 
 NAME, OTHER = "icu-review.death_180d", "icu-review.death_60d"
 ICU = "/v1/branch-points/icu-review/assessments"
@@ -80,13 +80,6 @@ class Stage:
 
     def _folders(self) -> list[Path]:
         return [path.parent for path in (self.var / "mlflow-artifacts").glob("**/MLmodel")]
-
-
-def until(holds: Callable[[], bool], patience_s: float = 60.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -558,6 +558,10 @@ class Walk:
                     f"/console/assessments/{number}",
                 ):
                     assert ask("read", "GET", path, who).status == 200
+                opened = "/console/assessments"
+                form = who | self._form(opened)
+                sent = f"number={number}".encode()
+                assert ask(opened, "POST", opened, form, sent).status == 303
             self._report(turn, number, subject, episode, who)
 
     def _report(

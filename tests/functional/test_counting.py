@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from monitoring.recounted import recount
 from tests.lib.counted import Series, expected, profiles_of, series, told, with_short_bins
 from tests.lib.ledger import ask, reading
 from tests.lib.service import Service, running_service
+from tests.lib.until import until
 
 POINT = "icu-review"
 ASK = f"/v1/branch-points/{POINT}/assessments"
@@ -73,13 +74,6 @@ def site(trained: Path, vocabulary: Vocabulary, tmp_path: Path) -> Iterator[Site
             for name, own in profiles.items()
         ]  # fmt: skip
         yield Site(service, profiles, vocabulary, [model.profile for model in served])
-
-
-def until(holds: Callable[[], bool], patience_s: float = 60.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
-        time.sleep(0.05)
 
 
 def recounted(site: Site) -> str:

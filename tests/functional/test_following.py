@@ -24,6 +24,7 @@ from tests.lib import versions
 from tests.lib.mlflow_server import MlflowServer, running_mlflow
 from tests.lib.postgres import Postgres, needed_postgres
 from tests.lib.service import Service, running_service
+from tests.lib.until import until
 from tests.lib.versions import NAME, Publisher, without_trace
 
 ICU = "/v1/branch-points/icu-review/assessments"
@@ -32,15 +33,6 @@ INTERVAL_S = 2.0
 BUSY_S = 30.0
 """What a busy machine may add to a wait before a test gives up."""
 KEY = "a secret of the tests alone"
-
-
-def until(holds: Callable[[], bool], patience_s: float = 60.0) -> float:
-    """Wait until a condition holds; the seconds it took."""
-    start = time.monotonic()
-    while not holds():
-        assert time.monotonic() < start + patience_s, "the condition did not come to hold"
-        time.sleep(0.05)
-    return time.monotonic() - start
 
 
 @dataclass(frozen=True)

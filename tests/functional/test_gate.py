@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from models.gate_record import RECORD_TAG
 from models.registry import CHAMPION, Registry, Version
 from tests.lib.gated import flattened, good, registered, version_files
 from tests.lib.service import Service, run_command, running_service
+from tests.lib.until import until
 from training.cli import app
 from training.errors import PromotionRefused
 
@@ -58,13 +58,6 @@ class Site:
     def by_hand(self, version: str) -> None:
         """As in MLflow's own page: the alias alone."""
         self.registry.set_alias(NAME, CHAMPION, version)
-
-
-def until(holds: Callable[[], bool], patience_s: float = 60.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
-        time.sleep(0.05)
 
 
 def keys_of(var: Path) -> dict[str, str]:

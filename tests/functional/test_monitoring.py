@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,13 @@ from models.registry import CHAMPION, Registry
 from tests.lib.gated import good, registered, version_files
 from tests.lib.risk_models import BRANCH_POINT
 from tests.lib.service import Service, running_service
+from tests.lib.until import until
 from tests.lib.versions import patient
 
 NAME, OUTCOME = "icu-review.death_180d", "death_180d"
 ASK = f"/v1/branch-points/{BRANCH_POINT}/assessments"
 LONG_AGO, KNOWN_AT = "2025-06-01T08:00:00Z", "2026-01-15T08:00:00Z"
 N, KNOWN, EVENTS = 12, 8, 3
-
-
-def until(holds: Callable[[], Any], patience_s: float = 60.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +40,7 @@ from tests.lib.postgres import Postgres, needed_postgres
 from tests.lib.prometheus import Prometheus, running_prometheus
 from tests.lib.risk_models import BRANCH_POINT, FEATURES, synthetic_rows
 from tests.lib.service import Service, free_port, running_service
+from tests.lib.until import until
 
 NAME, OUTCOME = "icu-review.death_180d", "death_180d"
 ASK = f"/v1/branch-points/{BRANCH_POINT}/assessments"
@@ -62,13 +63,6 @@ Told = dict[frozenset[tuple[str, str]], float]
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
     yield from needed_postgres()
-
-
-def until(holds: Callable[[], Any], patience_s: float = 90.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
-        time.sleep(0.1)
 
 
 @dataclass
@@ -542,7 +536,7 @@ def hold_equal(site: Site, profiles: list[ModelProfile]) -> None:
         return not seen
 
     try:
-        until(equal, 60.0)
+        until(equal)
     except AssertionError:
         raise AssertionError("\n".join(seen[:40])) from None
     drifted = {one.version: one for one in drifts}["2"]

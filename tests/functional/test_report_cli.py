@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tests.lib.ledger import ask
 from tests.lib.postgres import Postgres, needed_postgres
 from tests.lib.risk_models import BRANCH_POINT
 from tests.lib.service import Service, environment, running_service, script
+from tests.lib.until import until
 
 NAME, OUTCOME = "icu-review.death_180d", "death_180d"
 UNITS = ("ward-1", "ward-2")
@@ -72,7 +72,7 @@ def site(
     log = tmp_path_factory.mktemp("report") / "log"
     with running_service(trained, log, given) as service:
         told = _ask_and_report(service, patients)
-        _until(lambda: _counted(service) == told)
+        until(lambda: _counted(service) == told)
         yield Site(service, trained)
 
 
@@ -108,13 +108,6 @@ def _performance(service: Service, window: str) -> dict[str, Any]:
     reply = httpx.get(f"{service.url}/v1/monitoring/performance?window={window}", timeout=30)
     found: dict[str, Any] = reply.json()
     return {"models": []} if reply.status_code == 503 else found
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
-        time.sleep(0.1)
 
 
 def test_the_report_is_what_the_service_answers(site: Site) -> None:

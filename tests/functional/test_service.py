@@ -13,7 +13,7 @@ import socket
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from html.parser import HTMLParser
 from pathlib import Path
@@ -27,6 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from models.registry import location
 from models.vocabulary import Vocabulary
 from tests.lib.service import Service, environment, free_port, running_service, script
+from tests.lib.until import until
 from tests.lib.xsd import Schema
 
 CARD_SCHEMA = Path(__file__).parents[1] / "data" / "chai_model_card" / "schema.xsd"
@@ -68,14 +69,6 @@ def samples(client: httpx.Client) -> Samples:
         for family in text_string_to_metric_families(response.text)
         for sample in family.samples
     }
-
-
-def until(holds: Callable[[], bool], patience_s: float = 60.0) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
-        time.sleep(0.05)
 
 
 def ready(url: str) -> dict[str, Any]:

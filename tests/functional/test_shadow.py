@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from models.registry import Registry
 from tests.lib.service import Service, run_command, running_service
+from tests.lib.until import until
 
 NAME, POINT = "icu-review.death_180d", "icu-review"
 ASK = f"/v1/branch-points/{POINT}/assessments"
@@ -62,13 +62,6 @@ class Site:
             for child in psutil.Process(self.service.process.pid).children(recursive=True)
             if "app.serving.shadow.scoring" in child.cmdline()
         ]
-
-
-def until(holds: Callable[[], bool], patience_s: float = 60.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
-        time.sleep(0.05)
 
 
 def metric(text: str, name: str, labels: dict[str, str]) -> float:

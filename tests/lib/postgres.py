@@ -24,7 +24,7 @@ import pytest
 from tests.lib.service import free_port
 
 NOBODY = 65534
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 NEEDED_BYTES = 4 * 1024**3
 MISSING = (

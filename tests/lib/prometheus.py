@@ -21,7 +21,7 @@ from tests.lib.promtool import needed
 from tests.lib.service import free_port
 
 RULES = Path("monitoring/rules")
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 LOOKING_EVERY_S = 0.1
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 def script(name: str) -> str:

@@ -19,6 +19,7 @@ from monitoring.ledger import Assessment
 from tests.lib.ledger import assessment, keyring_at, written
 from tests.lib.pages import LOOKS, watched
 from tests.lib.service import Service, run_command, running_service
+from tests.lib.until import until
 
 ASK = "/v1/branch-points/icu-review/assessments"
 LONG_AGO, KNOWN_AT = "2025-06-01T08:00:00Z", "2026-01-15T08:00:00Z"
@@ -89,10 +90,7 @@ def shifted(
                 report = {"assessment_id": answer["assessment_id"], "outcome": OUTCOME,
                           "value": row["labels"][OUTCOME], "observed_at": KNOWN_AT}  # fmt: skip
                 client.post("/v1/outcomes", json=report).raise_for_status()
-            deadline = time.monotonic() + 60
-            while not of_outcome(client):
-                assert time.monotonic() < deadline, "outcomes were not counted"
-                time.sleep(0.1)
+            until(lambda: of_outcome(client))
         yield service
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from monitoring.keyring import gate_keys, load_keyring
 from tests.lib import versions
 from tests.lib.pages import LOOKS, Watched, watched
 from tests.lib.service import Service, run_command, running_service
+from tests.lib.until import until
 from tests.lib.versions import NAME, Publisher, corrupt, without_trace
 
 ADDRESS = f"/console/models/{NAME}"
@@ -102,12 +102,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def wait_for_registry(address: str, operator: str) -> None:
     """Until MLflow is loaded where the page asks it: until then the page says that it is away."""
-    deadline = time.monotonic() + 180
-    while True:
-        page = httpx.get(address, headers={"X-API-Key": operator}, timeout=30).text
-        if "data-version=" in page:
-            return
-        assert time.monotonic() < deadline, "the registry never answered the page"
+    with httpx.Client(headers={"X-API-Key": operator}, timeout=30) as client:
+        until(lambda: "data-version=" in client.get(address).text)
 
 
 def sign_in(tab: Watched, credential: str) -> Page:
