@@ -162,7 +162,7 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
     """
     vocabulary = load_vocabulary(settings.content)
     refuse_unknown_scores(vocabulary)
-    metrics = Metrics(vocabulary, (*REASONS, RATE))
+    metrics = Metrics(vocabulary, (*REASONS, RATE), _soon)
     configure_logging(settings.log_level, lambda: metrics.tripped("log"), _names(settings))
     ledger = _ledger(settings, metrics)
     coding = load_coding(vocabulary)
@@ -309,6 +309,11 @@ def create_app(settings: Settings, keyring: Keyring, group: WorkerGroup | None =
     app.add_exception_handler(RequestValidationError, _parameter_error)
     _document_shared_shapes(app)
     return app
+
+
+def _soon(act: Callable[[], None]) -> None:
+    """After the answers that wait to be sent now."""
+    asyncio.get_running_loop().call_soon(act)
 
 
 def _identity(

@@ -18,7 +18,7 @@ from models.vocabulary import Vocabulary
 from monitoring.counting.board import Board
 from monitoring.counting.declared import Declared
 from monitoring.counting.models_counted import ModelsCounted
-from monitoring.counting.panel_counter import PanelCounter, Tally
+from monitoring.counting.panel_counter import Asked, PanelCounter
 from monitoring.counting.profile import ModelProfile
 from monitoring.exposition import labelled, text_of
 from monitoring.ledger.entries import KINDS
@@ -54,6 +54,11 @@ FROM_CACHE = "risk_registry_serving_from_cache"
 SERVICE, STATE = "service", "state"
 
 
+def at_once(act: Callable[[], None]) -> None:
+    """For who has no event loop."""
+    act()
+
+
 class Metrics:
     """What a service counts and shows; one instance per worker.
 
@@ -61,9 +66,18 @@ class Metrics:
     ----------
     refusals : iterable of str
         Reasons for which a request may not be let in.
+    soon : callable
+        Has something done when what goes on now is done. Answers that one flush to disk made durable
+        are counted together so, which costs less than one after the other.
     """
 
-    def __init__(self, vocabulary: Vocabulary, refusals: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        refusals: Iterable[str] = (),
+        soon: Callable[[Callable[[], None]], object] = at_once,
+    ) -> None:
+        self._soon = soon
         declared, points = Declared(), tuple(vocabulary.branch_points)
         point_of = [(name,) for name in points]
         self._assessments = declared.counter_of(
@@ -103,6 +117,7 @@ class Metrics:
 
     def share(self, board: Board) -> None:
         """Count on a board that other workers count on too; what was counted so far goes with it."""
+        self._models.count()
         before = self.board
         self._use(board)
         for key, about in before.about().items():
@@ -135,7 +150,7 @@ class Metrics:
         branch_point: str,
         statuses: Iterable[tuple[str, str]],
         duration_s: float,
-        tallies: Iterable[tuple[PanelCounter, Tally]] = (),
+        asked: Iterable[tuple[PanelCounter, Asked]] = (),
     ) -> None:
         """Count one assessment.
 
@@ -143,16 +158,22 @@ class Metrics:
         ----------
         statuses : iterable of (str, str)
             Outcome and how it was answered.
-        tallies : iterable
-            What it adds to the counts of the models that were asked.
+        asked : iterable
+            What the models were asked and said; counted `soon`, with all others of that moment.
         """
         for outcome, status in statuses:
             self._count(self._assessments[branch_point, outcome, status])
         bucket, total = self._durations[branch_point,].places(duration_s)
         self._count(bucket)
         self._count(total, duration_s)
-        for counter, tally in tallies:
-            self._models.add(counter, tally)
+        idle = not self._models.waiting
+        for counter, one in asked:
+            self._models.add(counter, one)
+        if idle and self._models.waiting:
+            self._soon(self._count_models)
+
+    def _count_models(self) -> None:
+        self._models.count()
 
     def responded(self, code: int) -> None:
         """Count an HTTP response."""

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.risk.assessment import NO_MODEL, OUT_OF_DISTRIBUTION, Abstained, Answered
 from models.vocabulary import IMPLAUSIBLE, Vocabulary, restored, settle
-from monitoring.counting.panel_counter import PanelCounter
+from monitoring.counting.panel_counter import Asked, PanelCounter
 from monitoring.counting.profile import BINARY, ModelProfile
 from monitoring.ledger.errors import LedgerUnavailable
 from monitoring.ledger.identifiers import month_of
@@ -178,7 +178,7 @@ class _Counts:
             reasons = np.array([own[feature.name] for feature in profile.features])
             answer = Answered(0.0, said, 0.0, reasons, said, said)
         blocks = self._blocks.setdefault(digest, np.zeros((SLICES, counter.size)))
-        counter.add(counter.tally(values, (answer,), implausible), blocks[part], 0)
+        counter.add([Asked(values, (answer,), implausible)], blocks[part], 0)
 
 
 def _recorded(

@@ -80,8 +80,8 @@ def begin_answer(
         parts.metrics.tripped("request")
         raise
     clean, intake, document = worked.clean, worked.intake, worked.document
-    # Small vectors of counts: what was answered itself is gone before the commit is done.
-    tallies = worked.panel.tallies(intake.values, worked.said, _implausible(clean, intake))
+    # Counted when it is durable: the document itself is gone by then.
+    asked = worked.panel.to_count(intake.values, worked.said, _implausible(clean, intake))
     if told:
         look(document)
         body = stored = orjson.dumps(document)
@@ -121,7 +121,7 @@ def begin_answer(
 
     def count(done: asyncio.Future[list[Any]]) -> None:
         if not done.cancelled() and done.exception() is None:
-            parts.metrics.assessed(point.id, statuses, time.perf_counter() - start, tallies)
+            parts.metrics.assessed(point.id, statuses, time.perf_counter() - start, asked)
             if not told:
                 parts.metrics.kept_silent(point.id)
 

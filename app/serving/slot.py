@@ -15,7 +15,7 @@ from models.risk.assessment import Abstained, Answered
 from models.risk.panel import Panel
 from models.risk.risk_model import RiskModel
 from models.vocabulary import BranchPoint, Vocabulary
-from monitoring.counting.panel_counter import PanelCounter, Tally
+from monitoring.counting.panel_counter import Asked, PanelCounter
 from monitoring.counting.profile import ModelProfile, ProfileInvalid, profile_of
 
 PANELS_KEPT = 256
@@ -151,18 +151,17 @@ class ServedPanel:
         """What every model says, in the order of their outcomes."""
         return self._panel.assess(values)
 
-    def tallies(
+    def to_count(
         self,
         values: Mapping[str, float],
         said: Sequence[Answered | Abstained],
         implausible: Collection[str],
-    ) -> list[tuple[PanelCounter, Tally]]:
-        """What an answer adds to the counts of its models."""
+    ) -> list[tuple[PanelCounter, Asked]]:
+        """What its counters have to count of an answer."""
         if len(self.counters) == 1:
-            (counter,) = self.counters
-            return [(counter, counter.tally(values, said, implausible))]
+            return [(self.counters[0], Asked(values, said, implausible))]
         return [
-            (counter, counter.tally(values, (one,), implausible))
+            (counter, Asked(values, (one,), implausible))
             for counter, one in zip(self.counters, said, strict=True)
         ]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from monitoring.counting.board import Board
 from monitoring.counting.model_series import ModelSeries
-from monitoring.counting.panel_counter import PanelCounter, Tally, key_of
+from monitoring.counting.panel_counter import Asked, PanelCounter, key_of
 from monitoring.counting.profile import ModelProfile
 
 Floats = NDArray[np.float64]
@@ -34,17 +34,29 @@ class ModelsCounted:
         self._counters: dict[str, PanelCounter] = {}
         self._begun: dict[str, int] = {}
         self._series = ModelSeries(())
+        self._waiting: dict[str, tuple[PanelCounter, list[Asked]]] = {}
 
     def prepare(self, profiles: Sequence[ModelProfile]) -> None:
         """Let the series of models that are asked together exist, at 0 if nothing was counted yet."""
         if (key := key_of(profiles)) not in self._begun:
             self._begin(key, PanelCounter(profiles))
 
-    def add(self, counter: PanelCounter, tally: Tally) -> None:
-        """Add what one answer adds."""
-        if counter.key not in self._begun:
-            self._begin(counter.key, counter)
-        counter.add(tally, self.board.values, self._begun[counter.key])
+    def add(self, counter: PanelCounter, asked: Asked) -> None:
+        """Keep an answer until `count`."""
+        self._waiting.setdefault(counter.key, (counter, []))[1].append(asked)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to count."""
+        return bool(self._waiting)
+
+    def count(self) -> None:
+        """Add all that waits to the board."""
+        waiting, self._waiting = self._waiting, {}
+        for key, (counter, asked) in waiting.items():
+            if key not in self._begun:
+                self._begin(key, counter)
+            counter.add(asked, self.board.values, self._begun[key])
 
     def _begin(self, key: str, counter: PanelCounter) -> None:
         about = {MODELS: [profile.to_document() for profile in counter.profiles]}
@@ -59,6 +71,7 @@ class ModelsCounted:
         served : collection
             The versions that any worker serves.
         """
+        self.count()
         for key, about in self.board.about().items():
             if key not in self._counters and MODELS in about:
                 profiles = [ModelProfile.from_document(one) for one in about[MODELS]]

@@ -38,7 +38,7 @@ from app.serving.slot import ServedPanel, load_served_model
 from models.bundle import read_bundle
 from models.risk.assessment import Answered
 from models.vocabulary import load_vocabulary, settle
-from monitoring.counting.panel_counter import PanelCounter
+from monitoring.counting.panel_counter import Asked, PanelCounter
 from monitoring.counting.profile import BINARY, ModelProfile
 from monitoring.drill.patients import arriving
 from monitoring.outcomes.subgroups import load_subgroups
@@ -99,7 +99,7 @@ def pool(var: Path) -> Pool:
         values = settle(asked.measurements, point, vocabulary.features).values
         said = panel.assess(values)
         block = np.zeros(counter.size)
-        counter.add(counter.tally(values, said), block, 0)
+        counter.add([Asked(values, said)], block, 0)
         adds.append(block)
         groups.append(
             {one.label(values[one.feature.name]) for one in declared if one.feature.name in values}

@@ -16,5 +16,5 @@ def nothing(*_: object) -> list[object]:
 
 
 if __name__ == "__main__":
-    ServedPanel.tallies = nothing  # type: ignore[assignment,method-assign]
+    ServedPanel.to_count = nothing  # type: ignore[assignment,method-assign]
     main()

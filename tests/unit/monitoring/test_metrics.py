@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from models.risk.assessment import Answered
 from models.vocabulary import Vocabulary
+from monitoring.counting.board import Board
+from monitoring.counting.panel_counter import Asked, PanelCounter
+from monitoring.counting.profile import model_profile
 from monitoring.metrics import STATUSES, Metrics
 
 NAME = "icu-review.death_180d"
@@ -140,3 +147,34 @@ def test_whether_the_silent_places_are_up_to_date_is_shown(metrics: Metrics):
     assert read(metrics, "risk_silence_current") == 0
     metrics.silence(current=True)
     assert read(metrics, "risk_silence_current") == 1
+
+
+def test_answers_of_one_moment_are_counted_together_and_none_is_lost(vocabulary: Vocabulary):
+    later: list[Callable[[], None]] = []
+    metrics = Metrics(vocabulary, soon=later.append)
+    own = model_profile(
+        {}, ["age"], {}, {}, name=NAME, version="3", digest="sha256:0", kind="binary"
+    )
+    counter = PanelCounter([own])
+
+    def answer() -> None:
+        said = Answered(0.0, 0.2, 0.0, np.array([1.5]), 0.0, 1.0)
+        metrics.assessed("icu-review", [], 0.01, [(counter, Asked({"age": 70.0}, (said,)))])
+
+    def counted() -> float | None:
+        labels = {"model": NAME, "version": "3", "status": "answered"}
+        return read(metrics, "risk_model_assessments_total", **labels)
+
+    follows(metrics, [MODEL])
+    answer()
+    answer()
+    assert len(later) == 1
+    assert not metrics.board.total(counter.key).any()
+    later.pop()()
+    assert metrics.board.total(counter.key).max() == 2.0 * 1.5  # the sum of its reasons
+    assert counted() == 2.0
+    answer()
+    assert counted() == 3.0  # whoever reads has counted first what waits
+    answer()
+    metrics.share(Board())
+    assert counted() == 4.0

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.risk.assessment import Abstained, Answered
-from monitoring.counting.panel_counter import PanelCounter
+from monitoring.counting.panel_counter import Asked, PanelCounter
 from monitoring.counting.profile import ModelProfile, ProfileInvalid, model_profile
 
 LEVELS = ("a", "b", "c", "d")
@@ -66,19 +66,24 @@ def naive_bin(own: ModelProfile, i: int, values: dict[str, float], implausible: 
     return feature.values.labels[sum(edge < x for edge in feature.values.edges)]
 
 
-@given(st.lists(asked, max_size=12))
-def test_every_model_counts_what_it_would_count_alone(requests: list[tuple[dict, tuple, set]]):
+@given(st.lists(st.lists(asked, max_size=5), max_size=5))
+def test_every_model_counts_what_it_would_count_alone_and_many_as_one_by_one(
+    parts: list[list[tuple[dict, tuple, set]]],
+):
+    requests = [one for some in parts for one in some]
     together = PanelCounter(PROFILES)
     block = np.zeros(together.size + 5)
     alone = [PanelCounter([own]) for own in PROFILES]
     blocks = [np.zeros(one.size) for one in alone]
     expected = [Counter() for _ in PROFILES]
+    for some in parts:
+        if some:
+            together.add([Asked(*one) for one in some], block, 5)
     for values, said, implausible in requests:
-        together.add(together.tally(values, said, implausible), block, 5)
         for own, one, own_block, answer, tally in zip(
             PROFILES, alone, blocks, said, expected, strict=True
         ):
-            one.add(one.tally(values, (answer,), implausible), own_block, 0)
+            one.add([Asked(values, (answer,), implausible)], own_block, 0)
             for i, feature in enumerate(own.features):
                 tally[feature.name, naive_bin(own, i, values, implausible)] += 1
             if isinstance(answer, Abstained):
@@ -94,7 +99,7 @@ def test_every_model_counts_what_it_would_count_alone(requests: list[tuple[dict,
     assert not block[:5].any()
     for i, (own, tally) in enumerate(zip(PROFILES, expected, strict=True)):
         counts = together.of_model(i, block[5:])
-        assert np.array_equal(counts, alone[i].of_model(0, blocks[i]))
+        assert counts == pytest.approx(alone[i].of_model(0, blocks[i]), rel=1e-12)
         vector = [tally["answered"], tally["abstained"], tally["sum"], tally["variance"]]
         vector += [tally["prediction", k] for k in range(3)]
         vector += [tally["reason", feature.name] for feature in own.features]
@@ -124,7 +129,7 @@ def test_a_feature_that_the_profile_does_not_hold_is_present_or_not():
     block = np.zeros(counter.size)
     answer = Answered(0.0, 0.2, 0.0, np.array([1.0]), 0.0, 1.0)
     for values in ({"age": 3.0}, {"age": 99.0}, {}):
-        counter.add(counter.tally(values, (answer,)), block, 0)
+        counter.add([Asked(values, (answer,))], block, 0)
     assert counter.of_model(0, block)[-4:].tolist() == [1.0, 2.0, 0.0, 0.0]
     assert own.features[0].counts is None
 
