@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 VAR_DIR ?= var
 BIN := .venv/bin
-PROCESSES = $$($(BIN)/python -c 'import os; print(2 + os.cpu_count())')
+PROCESSES = $$($(BIN)/python -c 'import os; print(1 + os.cpu_count())')
 export PORT VAR_DIR DEMO_ONCE
 # What a target needs is made side by side: an environment is installed while types are checked.
 MAKEFLAGS += --jobs=2
@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: .venv/installed
 	@$(BIN)/risk-serve demo
 
-# A test file on each core and two more, as many wait for a process to start; `.venv/bin/pytest FILE` runs one alone.
+# A test file on each core and one more, as many wait for a process to start; `.venv/bin/pytest FILE` runs one alone.
 # In their own order the long files come before the many short ones, which then fill both cores to the end.
 test: .venv/installed healthchain check
 	$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder

@@ -105,7 +105,7 @@ def _counted(service: Service) -> int:
 
 def _performance(service: Service, window: str) -> dict[str, Any]:
     """What is answered; at first nothing has been read."""
-    reply = httpx.get(f"{service.url}/v1/monitoring/performance?window={window}", timeout=30)
+    reply = httpx.get(f"{service.url}/v1/monitoring/performance?window={window}", timeout=180)
     found: dict[str, Any] = reply.json()
     return {"models": []} if reply.status_code == 503 else found
 
@@ -113,7 +113,7 @@ def _performance(service: Service, window: str) -> dict[str, Any]:
 def test_the_report_is_what_the_service_answers(site: Site) -> None:
     window = "7d"
     told = json.loads(site.report("--window", window, "--json").stdout)
-    drift = httpx.get(f"{site.service.url}/v1/monitoring/drift?window={window}", timeout=30).json()
+    drift = httpx.get(f"{site.service.url}/v1/monitoring/drift?window={window}", timeout=180).json()
     performance = _performance(site.service, window)
     # Both read up to their own now, at which nothing happened any more.
     for document in (told["drift"], drift):

@@ -58,7 +58,7 @@ class Service:
     waited: Counter[int] = field(default_factory=Counter)
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=30.0)
+        return httpx.Client(base_url=self.url, timeout=120.0)
 
     def workers(self) -> list[psutil.Process]:
         """Of a service of several: a supervisor's children are its workers."""
