@@ -16,7 +16,7 @@ from app.schemas.statuses import ABSTAINED, ANSWERED, FALLBACK, PARTIAL
 from app.services.reference import References
 from app.serving.slot import ServedModel, ServedPanel
 from models.risk.assessment import NO_MODEL, Abstained, Answered
-from models.risk.measure_next import information_of_missing
+from models.risk.measure_next import Worth, worth_of_missing
 from models.risk.reading import Reading
 from models.vocabulary import IMPLAUSIBLE, BranchPoint, Intake, Vocabulary
 
@@ -105,21 +105,27 @@ def _overall(statuses: set[str]) -> str:
 def worth_measuring(
     given: Sequence[tuple[ServedModel, Answered]], patient: Reading, vocabulary: Vocabulary
 ) -> list[dict[str, Any]]:
-    """Missing inputs that somebody can measure, by the most that any is expected to tell about an outcome.
-
-    How a patient lives is none of them: an income tells a model much and helps nobody at a bedside.
-    """
-    most: dict[str, tuple[float, str]] = {}
-    for served, answer in given:
-        for feature, bits in information_of_missing(served.model, patient, answer).items():
-            if vocabulary.features[feature].group == SOCIAL:
-                continue
-            if bits > most.get(feature, (0.0, ""))[0]:
-                most[feature] = bits, served.model.outcome
+    """Missing inputs that somebody can measure, by the most that any is expected to tell about an outcome."""
     return [
-        {"feature": feature, "outcome": outcome, "expected_information": bits}
-        for feature, (bits, outcome) in sorted(most.items(), key=lambda m: (-m[1][0], m[0]))
+        {"feature": feature, "outcome": outcome, "expected_information": worth.bits}
+        for feature, (worth, outcome) in what_unknown_could_do(given, patient).items()
+        if vocabulary.features[feature].group != SOCIAL
     ]
+
+
+def what_unknown_could_do(
+    given: Sequence[tuple[ServedModel, Answered]], patient: Reading
+) -> dict[str, tuple[Worth, str]]:
+    """Every missing input with what it could do to the outcome that it tells most about; most bits first.
+
+    How a patient lives is among them: an income tells a model much, though it helps nobody at a bedside.
+    """
+    most: dict[str, tuple[Worth, str]] = {}
+    for served, answer in given:
+        for feature, worth in worth_of_missing(served.model, patient, answer).items():
+            if feature not in most or worth.bits > most[feature][0].bits:
+                most[feature] = worth, served.model.outcome
+    return dict(sorted(most.items(), key=lambda item: (-item[1][0].bits, item[0])))
 
 
 def _rfc3339(request: Deidentified) -> str:

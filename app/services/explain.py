@@ -10,14 +10,18 @@ import orjson
 
 from app.access_log import Actor
 from app.schemas.statuses import ANSWERED
-from app.services.assess import worth_measuring
+from app.services.assess import what_unknown_could_do
 from app.services.parts import Parts
-from app.services.read_back import read_episode, read_recorded
+from app.services.read_back import read_path, read_recorded
 from app.services.silence import as_given
+from app.services.trajectory import trajectory
 from app.serving.slot import ServedModel, ServedPanel
 from models.risk.assessment import Answered
+from models.risk.measure_next import Worth
 from models.risk.reading import Reading
-from models.vocabulary import Vocabulary, restored, settle
+from models.vocabulary import restored, settle
+
+Inputs = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +36,27 @@ class Explained:
         What was used: feature -> `value`, and `minutes_before` where a time was sent.
     values : mapping
         The same as models read it, with what follows from it.
-    episode : mapping or None
-        `read_episode`, where it belongs to one.
-    measure_next : sequence or None
-        What is worth measuring, worked out now; None when other models answer today than did then.
+    calculated_us : int
+        When, in microseconds since 1970.
+    path : sequence of (mapping, mapping)
+        The answers of its episode in time order, each with the inputs that were used, its own among them;
+        empty where it belongs to none.
+    trajectory : mapping
+        Outcome to its answers over the episode.
+    unknown : mapping or None
+        Each missing input that could move an answer, with what it could do and to which outcome, worked
+        out now; None when other models answer today than did then.
     served : mapping
         Outcome to the very model that answered it, where that still answers.
     """
 
     answer: Mapping[str, Any]
-    inputs: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    inputs: Inputs = field(repr=False)
     values: Mapping[str, float] = field(repr=False)
-    episode: Mapping[str, Any] | None
-    measure_next: Sequence[Mapping[str, Any]] | None
+    calculated_us: int
+    path: Sequence[tuple[Mapping[str, Any], Inputs]] = field(repr=False)
+    trajectory: Mapping[str, Sequence[Mapping[str, Any]]] = field(repr=False)
+    unknown: Mapping[str, tuple[Worth, str]] | None
     served: Mapping[str, ServedModel] = field(repr=False)
 
 
@@ -62,9 +74,10 @@ async def explain(assessment_id: str, actor: Actor, parts: Parts) -> Explained |
     if found is None:
         return None
     answer = orjson.loads(as_given(found.answer))
-    episode = None
-    if found.episode_id is not None:
-        episode = await read_episode((found.episode_id,), None, actor, parts)
+    recorded = (
+        [] if found.episode_id is None else await read_path((found.episode_id,), None, actor, parts)
+    )
+    path = [(orjson.loads(as_given(one.answer)), orjson.loads(one.inputs)) for one in recorded]
     point = parts.vocabulary.branch_points[found.branch_point]
     taken, _ = restored(found.inputs, parts.vocabulary.features)
     values = settle(taken, point, parts.vocabulary.features).values
@@ -76,8 +89,10 @@ async def explain(assessment_id: str, actor: Actor, parts: Parts) -> Explained |
         answer,
         orjson.loads(found.inputs),
         values,
-        episode,
-        _measure_next(panel, values, parts.vocabulary) if panel is not None and same else None,
+        found.recorded_at_us,
+        path,
+        trajectory([told for told, _ in path]),
+        _unknown(panel, values) if panel is not None and same else None,
         served,
     )
 
@@ -92,13 +107,11 @@ def _still_served(
     }
 
 
-def _measure_next(
-    panel: ServedPanel, values: Mapping[str, float], vocabulary: Vocabulary
-) -> Sequence[Mapping[str, Any]]:
+def _unknown(panel: ServedPanel, values: Mapping[str, float]) -> Mapping[str, tuple[Worth, str]]:
     asked = [served for _, served in panel.served if served is not None]
     given = [
         (served, said)
         for served, said in zip(asked, panel.assess(values), strict=True)
         if isinstance(said, Answered)
     ]
-    return worth_measuring(given, Reading(values), vocabulary)
+    return what_unknown_could_do(given, Reading(values))

@@ -74,20 +74,32 @@ async def read_episode(
     LedgerUnavailable
         When it cannot be read, or its reading cannot be logged.
     """
-    if not all(map(is_pseudonym, episode_ids)):
-        return None  # a database would write what it is asked for into its own log
-    found = await parts.ledger.read_episode(episode_ids, actor.tenant)
+    found = await read_path(episode_ids, episode, actor, parts)
     if not found:
         return None
-    touched = Touched(READ_EPISODE, episode=episode, episode_id=found[-1].episode_id)
-    for subject_id in dict.fromkeys(recorded.subject_id for recorded in found):
-        await _log(touched, subject_id, actor, parts)
     answers = [orjson.loads(as_given(recorded.answer)) for recorded in found]
     return {
         "episode_id": episode_ids[0],
         "assessments": answers,
         "trajectory": trajectory(answers),
     }
+
+
+async def read_path(
+    episode_ids: Sequence[str], episode: str | None, actor: Actor, parts: Parts
+) -> Sequence[Recorded]:
+    """What the ledger knows of an episode, in time order; parameters and errors as for `read_episode`.
+
+    Answers are as they are recorded: `silence.as_given` is what was told of them.
+    """
+    if not all(map(is_pseudonym, episode_ids)):
+        return ()  # a database would write what it is asked for into its own log
+    found = await parts.ledger.read_episode(episode_ids, actor.tenant)
+    if found:
+        touched = Touched(READ_EPISODE, episode=episode, episode_id=found[-1].episode_id)
+        for subject_id in dict.fromkeys(recorded.subject_id for recorded in found):
+            await _log(touched, subject_id, actor, parts)
+    return found
 
 
 async def _log(touched: Touched, subject_id: str | None, actor: Actor, parts: Parts) -> None:

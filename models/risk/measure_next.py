@@ -34,6 +34,7 @@ Lindley DV. On a measure of the information provided by an experiment. Ann Math 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,14 +51,31 @@ Floats = NDArray[np.float64]
 _NODES, _WEIGHTS = np.polynomial.hermite.hermgauss(9)
 DEVIATIONS, WEIGHTS = np.sqrt(2.0) * _NODES, _WEIGHTS / np.sqrt(np.pi)
 LEAST = 1e-9
+SELDOM = 0.01
+"""A value that fewer fitting patients have than one in a hundred is no end of a range."""
 Likely = Mapping[int, tuple[Floats, Floats]]
 """Position of a missing input to its possible values and their weights, which add up to 1."""
 
 
-def information_of_missing(
-    model: RiskModel, patient: Reading, answer: Answered
-) -> dict[str, float]:
-    """Expected information of every missing input about the model's outcome, in bits.
+class Worth(NamedTuple):
+    """What measuring a missing input could do to an answer.
+
+    Attributes
+    ----------
+    bits : float
+        Expected information about the outcome.
+    lowest, highest : float
+        The ends of what the answer would be (a probability, or a number in the outcome's unit), over the
+        values that at least one patient in a hundred has.
+    """
+
+    bits: float
+    lowest: float
+    highest: float
+
+
+def worth_of_missing(model: RiskModel, patient: Reading, answer: Answered) -> dict[str, Worth]:
+    """What every missing input is expected to tell about the model's outcome, and how far it could move it.
 
     Parameters
     ----------
@@ -68,7 +86,7 @@ def information_of_missing(
     Returns
     -------
     dict
-        Input to bits, largest first; inputs that would tell nothing are left out.
+        Input to its worth, most bits first; inputs that would tell nothing are left out.
     """
     likely = _likely(model, patient)
     if not likely:
@@ -76,19 +94,28 @@ def information_of_missing(
     at = np.repeat(list(likely), [len(values) for values, _ in likely.values()])
     values = np.concatenate([values for values, _ in likely.values()])
     scores = answer.score + _change_of_score(model, patient, at, values)
-    found: dict[str, float] = {}
+    is_number = isinstance(model.interval, ConformalInterval)
+    answers = (
+        np.clip(scores, model.minimum, model.maximum)
+        if is_number and (model.minimum is not None or model.maximum is not None)
+        else scores
+        if is_number
+        else probability(scores)
+    )
+    found: dict[str, Worth] = {}
     first = 0
     for i, (_, weights) in likely.items():
-        own = scores[first : first + len(weights)]
+        own = answers[first : first + len(weights)]
         first += len(weights)
         bits = (
             _information_of_number(own, weights, answer.upper - answer.lower, model.interval.level)
-            if isinstance(model.interval, ConformalInterval)
-            else information(probability(own), weights)
+            if is_number
+            else information(own, weights)
         )
         if bits > LEAST:
-            found[model.features[i]] = bits
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+            usual = own[weights >= SELDOM]
+            found[model.features[i]] = Worth(bits, float(usual.min()), float(usual.max()))
+    return dict(sorted(found.items(), key=lambda item: (-item[1].bits, item[0])))
 
 
 def information(chances: Floats, weights: Floats) -> float:

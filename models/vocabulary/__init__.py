@@ -14,7 +14,7 @@ from models.vocabulary.branch_points import (
     load_branch_points,
     refuse_early_features,
 )
-from models.vocabulary.features import Feature, load_features
+from models.vocabulary.features import YEARS, Feature, load_features
 from models.vocabulary.intake import Intake, reason_here, settle
 from models.vocabulary.measurement import IMPLAUSIBLE, Measurement, set_aside_reason, take
 from models.vocabulary.outcomes import Outcome, load_outcomes
@@ -22,6 +22,7 @@ from models.vocabulary.stored import restored
 
 __all__ = [
     "IMPLAUSIBLE",
+    "YEARS",
     "BranchPoint",
     "Feature",
     "Intake",

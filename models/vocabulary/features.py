@@ -48,6 +48,7 @@ SCHEMA = {
     "maximum_age_hours": Key(NUMBER),
     "earliest": Key(str, required=True),
     "direction": Key(str),
+    "lasting": Key(bool),
     "source": Key(str, required=True),
 }
 ALLOWED_BY_KIND = {
@@ -59,6 +60,7 @@ ALLOWED_BY_KIND = {
     "code": {"pattern"},
 }  # fmt: skip
 LANGUAGES = ("en", "sv")
+YEARS = "a"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Feature:
     loinc_units: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     maximum_age_hours: float | None = None
     direction: str | None = None
+    lasting: bool = False
 
     @property
     def direction_sign(self) -> int:
@@ -201,6 +204,8 @@ def _feature(row: Row) -> Feature:
     categories = row.strings("categories")
     if kind == "category" and len(categories) < 2:
         row.refuse("a category needs at least two `categories`")
+    if kind == "number" and values.get("lasting") and values.get("unit") != YEARS:
+        row.refuse("`lasting` numbers are compared in years: `unit` must be `a`")
     if kind == "category" and "direction" in values and not values.get("ordered"):
         row.refuse("`direction` needs `ordered` categories")
     if kind == "code" and "pattern" not in values:
@@ -238,6 +243,7 @@ def _feature(row: Row) -> Feature:
         loinc_units=MappingProxyType(values.get("loinc_units", {})),
         maximum_age_hours=values.get("maximum_age_hours"),
         direction=values.get("direction"),
+        lasting=values.get("lasting", False),
     )
 
 

@@ -8,15 +8,17 @@ from typing import Any
 from app.cds_hooks.wording import Words
 from app.console.frame.site import Reader
 from app.console.frame.words import told_in
-from app.console.pathway.point_view import bands_in_words
-from app.console.pictures.risks import scale, waterfall
+from app.console.pathway.point_view import bands_in_words, source_in_words
+from app.console.pictures.picture import Picture
+from app.console.pictures.risks import risk_waterfall, scale, waterfall
 from app.schemas.statuses import ABSTAINED, ANSWERED, FALLBACK
 from app.services.reference import References
 from models.risk.calibration import probability_of_one
-from models.vocabulary import BranchPoint, Vocabulary
+from models.vocabulary import YEARS, BranchPoint, Vocabulary
 
 Answer = Mapping[str, Any]
 REASONS_IN_WORDS = 5
+LEAST_OF_A_HUNDRED = 0.1
 
 
 def outcome_view(
@@ -46,7 +48,7 @@ def outcome_view(
         "band": None if band is None else words.bands.get(band, band),
         "severity": None if place is None or bands is None else _severity(place, len(bands.names)),
         "bands": None if bands is None else ", ".join(bands_in_words(bands, reader)),
-        "band_source": None if bands is None else bands.source,
+        "band_source": None if bands is None else source_in_words(bands.source, reader),
         "model": outcome.get("model"),
         "reference": outcome.get("reference"),
         "pictures": [],
@@ -102,14 +104,38 @@ def value_of(value: Any, unit: str | None, reader: Reader) -> str:
         return reader.texts("assessment.not_known")
     if isinstance(value, bool):
         return reader.texts("frame.yes" if value else "frame.no")
-    shown = reader.numbers.plain(value)
+    shown = reader.numbers.read_aloud(value)
+    if unit == YEARS and isinstance(value, float):
+        shown = reader.numbers.plain(
+            int(value)
+        )  # as people tell their age: years that are completed
     read = reader.words.unit(unit, value if isinstance(value, int | float) else None)
     return f"{shown} {read}" if read and read != "1" else shown
 
 
 def _severity(place: int, bands: int) -> str:
-    """How loud a band is: the first is quiet, the last is loud."""
-    return "good" if place == 0 else "bad" if place == bands - 1 else "warn"
+    """How loud a band is. The first is quiet, never good: who dies early has no long stay either.
+
+    Examples
+    --------
+    >>> [_severity(place, 4) for place in range(4)], [_severity(place, 2) for place in range(2)]
+    (['quiet', 'mild', 'warn', 'bad'], ['quiet', 'bad'])
+    """
+    if place == 0:
+        return "quiet"
+    return "bad" if place == bands - 1 else "warn" if place == bands - 2 else "mild"
+
+
+def _of_so_many(lower: float, upper: float, level: str, reader: Reader) -> str:
+    """An interval as patients that one can count: of 100, or of 1,000 where 100 are too few to differ."""
+    group = 100 if lower >= LEAST_OF_A_HUNDRED else 1000
+    return reader.texts(
+        "assessment.sure_share",
+        level=level,
+        group=reader.numbers.plain(group),
+        fewest=reader.numbers.plain(round(group * lower)),
+        most=reader.numbers.plain(round(group * upper)),
+    )
 
 
 def _risk(
@@ -126,9 +152,7 @@ def _risk(
             "level": numbers.percent(interval["level"], 0),
             "method": interval["method"],
         }
-        shown["sure"] = texts(
-            "assessment.sure_share", level=shown["level"], interval=shown["interval"]
-        )
+        shown["sure"] = _of_so_many(interval["lower"], interval["upper"], shown["level"], reader)
     marks.append(mark)
     if (cohort := outcome.get("cohort_probability")) is not None:
         marks.append({"who": texts("assessment.cohort"), "kind": "cohort", "p": cohort})
@@ -167,7 +191,7 @@ def _quantity(outcome: Answer, unit: str | None, reader: Reader) -> dict[str, An
     return shown
 
 
-def _waterfall(outcome: Answer, label: str, vocabulary: Vocabulary, reader: Reader) -> Any:
+def _waterfall(outcome: Answer, label: str, vocabulary: Vocabulary, reader: Reader) -> Picture:
     reasons = [
         {
             "label": label_of(one["feature"], vocabulary, reader.words),
@@ -176,40 +200,39 @@ def _waterfall(outcome: Answer, label: str, vocabulary: Vocabulary, reader: Read
         }
         for one in outcome["attributions"]
     ]
-    score = outcome.get("log_odds", outcome.get("value"))
-    unit = reader.texts("pictures.log_odds") if "log_odds" in outcome else str(outcome.get("unit"))
-    kind = "reasons_of" if "log_odds" in outcome else "parts_of"
-    title = reader.texts(f"assessment.{kind}", outcome=label)
-    return waterfall(title, outcome["base_value"], reasons, float(score or 0.0), unit,
-                     reader.texts, reader.numbers)  # fmt: skip
+    base, texts, numbers = outcome["base_value"], reader.texts, reader.numbers
+    if "log_odds" in outcome:
+        title = texts("assessment.reasons_of", outcome=label)
+        return risk_waterfall(title, base, reasons, outcome["log_odds"], texts, numbers)
+    title = texts("assessment.parts_of", outcome=label)
+    unit = reader.words.unit(str(outcome.get("unit")))
+    return waterfall(title, base, reasons, outcome["value"], unit, texts, numbers)
 
 
 def _reasons(outcome: Answer, vocabulary: Vocabulary, reader: Reader) -> list[str]:
-    """The strongest reasons in words: how much higher or lower the risk is with them than without.
-
-    The difference is between the risk as answered and the risk with this one contribution taken out
-    of its log-odds; such differences do not add up, contributions do.
-    """
+    """The strongest reasons in words, in the order and with the steps of the picture."""
+    numbers, texts = reader.numbers, reader.texts
     told = []
+    at, unit = outcome["base_value"], reader.words.unit(str(outcome.get("unit")))
     for one in outcome["attributions"][:REASONS_IN_WORDS]:
-        if not one["contribution"]:
+        step = one["contribution"]
+        if not step:
             continue
         places = {
             "feature": label_of(one["feature"], vocabulary, reader.words),
             "value": input_of(one["feature"], one["value"], one["unit"], vocabulary, reader),
         }
         if "log_odds" in outcome:
-            without = probability_of_one(outcome["log_odds"] - one["contribution"])
-            moved = outcome["probability"] - without
-            key = "raises_risk" if moved >= 0 else "lowers_risk"
-            told.append(
-                reader.texts(
-                    f"assessment.{key}", **places, points=reader.numbers.decimal(100 * moved)
-                )
-            )
+            before, after = probability_of_one(at), probability_of_one(at + step)
+            key = "raises_risk" if step > 0 else "lowers_risk"
+            places |= {
+                "points": numbers.decimal(100 * (after - before)),
+                "before": numbers.percent(before),
+                "after": numbers.percent(after),
+            }
         else:
-            key = "raises_value" if one["contribution"] >= 0 else "lowers_value"
-            unit = str(outcome.get("unit"))
-            much = f"{reader.numbers.decimal(one['contribution'])} {reader.words.unit(unit)}"
-            told.append(reader.texts(f"assessment.{key}", **places, much=much))
+            key = "raises_value" if step > 0 else "lowers_value"
+            places |= {"much": f"{numbers.decimal(step)} {unit}"}
+        told.append(texts(f"assessment.{key}", **places))
+        at += step
     return told

@@ -18,14 +18,34 @@ from models.card.said import number, text, texts
 from models.vocabulary import BranchPoint, Vocabulary
 
 Answer = Mapping[str, Any]
-SAME_PERSON = "sex"
-AGE, MOST_YEARS = "age", 2.0
-"""An episode is followed for a year after it; another for a year of age that is given in whole years."""
+SYNTHETIC = "synthetic"
+
+
+def verdict(answer: Answer, gates: Sequence[Mapping[str, Any]], reader: Reader) -> dict[str, str]:
+    """Whether one may rely on the models, in a sentence, and how loud it is: the gravest doubt decides.
+
+    Parameters
+    ----------
+    gates : sequence of mapping
+        `gate_in_words` of every model that answered and still answers.
+    """
+    answered = [one for one in answer["outcomes"] if one["status"] == ANSWERED]
+    doubted = sum(one["tone"] != "good" for one in gates)
+    if any(one["model"].get("training_data") == SYNTHETIC for one in answered):
+        tone, key = "bad", "verdict_invented"
+    elif len(gates) < len(answered):
+        tone, key = "warn", "verdict_replaced"
+    elif doubted:
+        tone = "bad"
+        key = "verdict_none_approved" if doubted == len(gates) else "verdict_some_not_approved"
+    else:
+        tone, key = "good", "verdict_approved"
+    said = reader.texts(f"assessment.{key}", count=doubted, all=len(gates))
+    return {"tone": tone, "said": said}
 
 
 def trust_view(
     answer: Answer,
-    inputs: int,
     served: Mapping[str, ServedModel],
     point: BranchPoint,
     vocabulary: Vocabulary,
@@ -35,8 +55,6 @@ def trust_view(
 
     Parameters
     ----------
-    inputs : int
-        How many inputs were known.
     served : mapping
         Outcome to the model that answered, where it still answers.
     """
@@ -50,20 +68,18 @@ def trust_view(
     }
     gates = [gate_in_words(one.gate, reader) for one in known]
     doubted = [one for one in gates if one["tone"] != "good"]
-    missing = len(answer["missing"])
+    read = {one["feature"] for outcome in answered for one in outcome.get("attributions", ())}
     return {
+        "verdict": verdict(answer, gates, reader),
         "learned": [
             (title, None if rows is None else reader.numbers.plain(rows))
             for title, rows in sorted(cohorts, key=str)
             if title is not None
         ],
         "limits": list(dict.fromkeys(_limits(known))),
-        "doubted": (len(doubted), len(gates)) if doubted else None,
         "doubts": list(dict.fromkeys(one["doubt"] or one["word"] for one in doubted)),
-        "judged": bool(gates),
-        "missing": (missing, missing + inputs),
+        "missing": (len(read & set(answer["missing"])), len(read)),
         "purpose": told_in(reader.language, point, "intended_purpose"),
-        "others_now": len(known) < len(answered),
         "rows": [_row(one, served.get(one["outcome"]), vocabulary, reader) for one in answered],
     }
 
@@ -123,40 +139,3 @@ def _ratio(found: Mapping[str, Any], reader: Reader) -> str | None:
         return None
     value, lower, upper = (reader.numbers.fixed(end or 0.0, 2) for end in ends)
     return f"{value} ({lower}–{upper})"
-
-
-def another_person(answer: Answer, episode: Mapping[str, Any] | None) -> list[tuple[str, Any, Any]]:
-    """What cannot change in a person and differs from the answer before in the episode.
-
-    A stay that two people share is the wrong patient in one of its answers: the gravest mistake a record
-    can make, and one that no risk shows.
-
-    Returns
-    -------
-    list of (feature, before, now)
-
-    Examples
-    --------
-    >>> change = {"features": [{"feature": "sex", "before": "male", "after": "female"},
-    ...                        {"feature": "age", "before": 71.0, "after": 72.0}]}
-    >>> episode = {"trajectory": {"death_30d": [{"assessment_id": "2", "change": change}]}}
-    >>> another_person({"assessment_id": "2"}, episode)
-    [('sex', 'male', 'female')]
-    """
-    found: dict[str, tuple[str, Any, Any]] = {}
-    for points in ({} if episode is None else episode["trajectory"]).values():
-        for one in points:
-            if one["assessment_id"] != answer["assessment_id"]:
-                continue
-            for row in (one.get("change") or {"features": ()})["features"]:
-                if _contradicts(row["feature"], row["before"], row["after"]):
-                    found[row["feature"]] = row["feature"], row["before"], row["after"]
-    return list(found.values())
-
-
-def _contradicts(feature: str, before: Any, after: Any) -> bool:
-    if before is None or after is None:
-        return False
-    if feature == AGE:
-        return bool(abs(after - before) > MOST_YEARS)
-    return feature == SAME_PERSON and bool(before != after)

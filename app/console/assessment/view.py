@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from app.cds_hooks.wording import Words
+from app.console.assessment.contradictions import (
+    Astray,
+    Contradicted,
+    Path,
+    astray,
+    contradicted,
+)
 from app.console.assessment.outcomes import (
-    REASONS_IN_WORDS,
     Answer,
     input_of,
     label_of,
@@ -16,49 +22,95 @@ from app.console.assessment.outcomes import (
     unanswered,
     warning,
 )
-from app.console.assessment.trust import another_person, trust_view
+from app.console.assessment.trust import trust_view
+from app.console.frame.numbers import TO
 from app.console.frame.site import Reader
 from app.console.pictures.risks import trajectory
 from app.schemas.statuses import ABSTAINED, SILENT
 from app.services.explain import Explained
 from app.services.reference import References
+from models.risk.measure_next import Worth
 from models.vocabulary import BranchPoint, Vocabulary
+
+MOST_TELLING = 6
 
 
 def assessment_view(explained: Explained, vocabulary: Vocabulary, reader: Reader) -> dict[str, Any]:
     """Everything that the page shows."""
-    answer, inputs, episode = explained.answer, explained.inputs, explained.episode
+    answer, inputs, path = explained.answer, explained.inputs, explained.path
     point = vocabulary.branch_points[answer["branch_point"]]
     references = References(point, explained.values, vocabulary)
     outcomes = [
         outcome_view(outcome, references, point, vocabulary, reader)
         for outcome in answer["outcomes"]
     ]
+    strangers = contradicted(answer["assessment_id"], path, vocabulary.features)
     return {
         "id": answer["assessment_id"],
         "point": _of(point, "title", reader),
         "question": _of(point, "question", reader),
         "when": _time(answer["index_time"]),
+        "calculated": f"{datetime.fromtimestamp(explained.calculated_us / 1e6, UTC):%Y-%m-%d %H:%M} UTC",
         "silent": answer["status"] == SILENT,
         "synthetic": any(outcome["synthetic"] for outcome in outcomes),
         "outcomes": [one for one in outcomes if one["status"] != ABSTAINED],
-        "trust": trust_view(answer, len(inputs), explained.served, point, vocabulary, reader),
-        "another_person": [
-            (
-                label_of(name, vocabulary, reader.words),
-                *(_shown(v, name, vocabulary, reader) for v in both),
-            )
-            for name, *both in another_person(answer, episode)
+        "trust": trust_view(answer, explained.served, point, vocabulary, reader),
+        "another_person": _another_person(answer, path, strangers, vocabulary, reader),
+        "astray": [
+            _astray(one, vocabulary, reader)
+            for one in astray(answer["assessment_id"], path, strangers)
         ],
         "unanswered": unanswered(outcomes),
         "used": [_input(name, row, vocabulary, reader) for name, row in inputs.items()],
-        "missing": [label_of(name, vocabulary, reader.words) for name in answer["missing"]],
         "warnings": [warning(one, vocabulary, reader.words) for one in answer["warnings"]],
         "suggestions": _suggestions(answer, point, reader.words),
-        "measure_next": _measure_next(explained.measure_next, vocabulary, reader),
-        "episode": None if episode is None else _episode(answer, episode, vocabulary, reader),
+        "unknown": _unknown(answer, explained.unknown, vocabulary, reader),
+        "episode": _episode(explained, strangers, vocabulary, reader) if path else None,
         "policy": answer["deidentification"]["policy_version"],
     }
+
+
+def _another_person(
+    answer: Answer,
+    path: Path,
+    strangers: Sequence[Contradicted],
+    vocabulary: Vocabulary,
+    reader: Reader,
+) -> dict[str, Any] | None:
+    """The answer and those that contradict it, by the facts in which any of them does."""
+    if not strangers:
+        return None
+    facts = list(dict.fromkeys(fact for one in strangers for fact in one.facts))
+    told = {one["assessment_id"]: (one, inputs) for one, inputs in path}
+
+    def row(assessment_id: str) -> dict[str, Any]:
+        one, inputs = told[assessment_id]
+        return {
+            "id": assessment_id,
+            "when": _time(one["index_time"]),
+            "values": [
+                _shown(inputs[fact]["value"], fact, vocabulary, reader) if fact in inputs else TO
+                for fact in facts
+            ],
+        }
+
+    return {
+        "count": len(strangers),
+        "all": len(path) - 1,
+        "facts": [label_of(fact, vocabulary, reader.words) for fact in facts],
+        "here": row(answer["assessment_id"]),
+        "others": [row(one.assessment_id) for one in strangers],
+    }
+
+
+def _astray(one: Astray, vocabulary: Vocabulary, reader: Reader) -> str:
+    return reader.texts(
+        "assessment.astray",
+        feature=label_of(one.feature, vocabulary, reader.words),
+        was=reader.numbers.plain(one.was),
+        now=reader.numbers.plain(one.now),
+        days=reader.numbers.decimal(one.days),
+    )
 
 
 def _of(row: Any, what: str, reader: Reader) -> str:
@@ -99,59 +151,92 @@ def _suggestions(answer: Answer, point: BranchPoint, words: Words) -> list[str]:
     return [words.label(actions[s["id"]]) for s in answer["suggestions"] if s["id"] in actions]
 
 
-def _measure_next(
-    found: Sequence[Mapping[str, Any]] | None, vocabulary: Vocabulary, reader: Reader
-) -> list[str] | None:
-    if found is None:
-        return None
-    return [
-        reader.texts(
-            "assessment.tells_about",
-            feature=label_of(one["feature"], vocabulary, reader.words),
-            outcome=reader.words.within(reader.words.label(vocabulary.outcomes[one["outcome"]])),
+def _unknown(
+    answer: Answer,
+    worth: Mapping[str, tuple[Worth, str]] | None,
+    vocabulary: Vocabulary,
+    reader: Reader,
+) -> dict[str, Any]:
+    """What is not known: with what knowing it could do, most telling first, and what no model reads."""
+    given = {one["outcome"]: one for one in answer["outcomes"]}
+    rows = []
+    for name, (could, outcome) in (worth or {}).items():
+        now = given[outcome]
+        unit = None if now["kind"] == "binary" else now["unit"]
+        rows.append(
+            {
+                "name": name,
+                "label": label_of(name, vocabulary, reader.words),
+                "outcome": reader.words.label(vocabulary.outcomes[outcome]),
+                "now": _answer(now.get("probability", now.get("value")), unit, reader),
+                "could": (
+                    reader.numbers.percents(could.lowest, could.highest)
+                    if unit is None
+                    else f"{reader.numbers.decimal(could.lowest)}{TO}{_answer(could.highest, unit, reader)}"
+                ),
+            }
         )
-        for one in found[:REASONS_IN_WORDS]
-    ]
+    return {
+        "told": worth is not None,
+        "first": rows[:MOST_TELLING],
+        "then": rows[MOST_TELLING:],
+        "rest": [
+            label_of(name, vocabulary, reader.words)
+            for name in answer["missing"]
+            if name not in (worth or {})
+        ],
+    }
+
+
+def _answer(value: float, unit: str | None, reader: Reader) -> str:
+    if unit is None:
+        return reader.numbers.percent(value)
+    return f"{reader.numbers.decimal(value)} {reader.words.unit(unit, value)}"
 
 
 def _episode(
-    answer: Answer, episode: Mapping[str, Any], vocabulary: Vocabulary, reader: Reader
+    explained: Explained,
+    strangers: Sequence[Contradicted],
+    vocabulary: Vocabulary,
+    reader: Reader,
 ) -> dict[str, Any]:
-    """The path so far, each outcome's risk over it, and what moved it last."""
-    path = [
-        {
-            "id": one["assessment_id"],
+    """The path so far, each outcome's risk over it, and what moved it last.
+
+    Nothing is joined or compared across answers that seem to be about two people.
+    """
+    own = explained.answer["assessment_id"]
+    of_others = {one.assessment_id for one in strangers}
+
+    def seen(one: Mapping[str, Any]) -> dict[str, Any]:
+        return {
             "when": _time(one["index_time"]),
             "where": _of(vocabulary.branch_points[one["branch_point"]], "title", reader),
-            "here": one["assessment_id"] == answer["assessment_id"],
+            "here": one["assessment_id"] == own,
+            "stranger": one["assessment_id"] in of_others,
         }
-        for one in episode["assessments"]
-    ]
+
+    path = [{"id": one["assessment_id"], **seen(one)} for one, _ in explained.path]
     lines = []
-    for name, points in episode["trajectory"].items():
+    for name, points in explained.trajectory.items():
         known = [
-            {
-                "at": one["index_time"], "when": _time(one["index_time"]), "p": one["probability"],
-                "where": _of(vocabulary.branch_points[one["branch_point"]], "title", reader),
-                "here": one["assessment_id"] == answer["assessment_id"],
-            }
+            {"at": one["index_time"], "p": one["probability"], **seen(one)}
             for one in points
             if "probability" in one
-        ]  # fmt: skip
+        ]
         if len(known) < 2:
             continue
         label = reader.words.label(vocabulary.outcomes[name])
-        mine: Mapping[str, Any] = next(
-            (p for p in points if p["assessment_id"] == answer["assessment_id"]), {}
-        )
+        change = next((p.get("change") for p in points if p["assessment_id"] == own), None)
+        if change is not None and change["since"] in of_others:
+            change = None
         lines.append(
             {
                 "label": label,
                 "picture": trajectory(label, known, reader.texts, reader.numbers),
-                "change": _change(mine.get("change"), vocabulary, reader),
+                "change": _change(change, vocabulary, reader),
             }
         )
-    return {"path": path, "lines": lines}
+    return {"path": path, "lines": lines, "across": bool(strangers)}
 
 
 def _change(

@@ -66,6 +66,19 @@ class Numbers:
             return self.plain(round(value))
         return self.signed(value, decimals).removeprefix("+")
 
+    def read_aloud(self, value: float | int | str | bool | None) -> str:
+        """A measured value: three digits that count, and never less than its whole part.
+
+        Examples
+        --------
+        >>> en = Numbers("en")
+        >>> [en.read_aloud(value) for value in (97.2345, 7.354, 1234.6, 0.05, 140, "A01")]
+        ['97.2', '7.35', '1,235', '0.05', '140', 'A01']
+        """
+        if value is None or isinstance(value, bool | str):
+            return self.plain(value)
+        return self.plain(float(f"{value:.3g}") if abs(value) < WHOLE_FROM else round(value))
+
     def plain(self, value: float | int | str | bool | None) -> str:
         """A value as it is read aloud: at most four significant digits behind the point."""
         if value is None:

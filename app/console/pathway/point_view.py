@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.console.frame.site import Reader
-from app.console.frame.words import told_in
+from app.console.frame.words import Told, told_in
 from app.console.pathway.view import Standing, outcome_rows, traffic_in_words
 from models.reference_scores import SCORES
 from models.vocabulary import BranchPoint, Feature, Vocabulary
 from models.vocabulary.bands import Bands
+
+OWN_PROPOSAL = "product proposal, to be set by the site"
 
 
 def point_view(
@@ -73,7 +75,7 @@ def _outcome(
         else reader.numbers.plain(outcome.horizon_days),
         "unit": None if unit is None else reader.words.unit(unit),
         "bands": [] if bands is None else bands_in_words(bands, reader),
-        "band_source": None if bands is None else bands.source,
+        "band_source": None if bands is None else source_in_words(bands.source, reader),
     }
 
 
@@ -90,6 +92,13 @@ def bands_in_words(bands: Bands, reader: Reader) -> list[str]:
         return [last]
     limit = reader.numbers.percent(bands.limits[-1], 0)
     return [*told, reader.texts("pathway.band_from", band=last, limit=limit)]
+
+
+def source_in_words(source: str, reader: Reader) -> Told:
+    """Who says so: our own proposal in the reader's language, a publication as it is cited."""
+    if source == OWN_PROPOSAL:
+        return Told(reader.texts("pathway.own_proposal"), reader.language)
+    return Told(source, "en")
 
 
 def _band(name: str, reader: Reader) -> str:

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from math import log
+from typing import Any, NamedTuple
 
 from app.console.frame.numbers import Numbers
 from app.console.frame.words import Texts
 from app.console.pictures.picture import NAMES_ABOVE, Picture, specification
+from models.risk.calibration import probability_of_one
 
 SHOWN = 10
 """Reasons that stand alone in a waterfall; the weaker ones are added up."""
 WHOLE = 1.0
+LEVEL = "level"
+RISKS_ON_AXIS = (
+    0.0001, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8,
+    0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999,
+)  # fmt: skip
+BEYOND = 0.3
+"""How far beyond its steps an axis of log-odds is read."""
+
+
+def logit(p: float) -> float:
+    """The log-odds of a probability.
+
+    Examples
+    --------
+    >>> round(logit(0.2), 4), logit(0.5)
+    (-1.3863, 0.0)
+    """
+    return log(p / (1 - p))
 
 
 def scale(
@@ -100,55 +120,141 @@ def scale(
     return Picture(label, said, spec, heads, rows)
 
 
+class _Step(NamedTuple):
+    """A row of a waterfall: where it begins and ends on the axis, and what is written beside it."""
+
+    what: str
+    begins: float
+    ends: float
+    kind: str
+    shown: str
+
+
 def waterfall(
     label: str,
     base: float,
     reasons: Sequence[Mapping[str, Any]],
-    score: float,
+    value: float,
     unit: str,
     texts: Texts,
     numbers: Numbers,
 ) -> Picture:
-    """From the base value to the score, a step per reason; steps add up exactly.
+    """From the base value to the answer, a step per reason; steps add up exactly.
 
     Parameters
     ----------
-    base, score : float
-        Where the steps begin and end, in log-odds or the outcome's unit.
+    base, value : float
+        Where the steps begin and end.
     reasons : sequence of mapping
         `label`, `value` (written out) and `contribution`, strongest first.
     unit : str
         Of the axis, written out.
     """
+
+    def written(before: float, after: float) -> str:
+        return numbers.signed(after - before)
+
+    def level(at: float) -> str:
+        return numbers.fixed(at, 2)
+
+    steps = _steps(base, reasons, value, written, level, texts)
+    axis = {"title": unit, "axis": {"tickCount": 6}}
+    rows = [(step.what, step.shown) for step in steps]
+    return _waterfall(label, steps, axis, (texts("pictures.reason"), unit), rows, texts)
+
+
+def risk_waterfall(
+    label: str,
+    base: float,
+    reasons: Sequence[Mapping[str, Any]],
+    log_odds: float,
+    texts: Texts,
+    numbers: Numbers,
+) -> Picture:
+    """The same of a risk: laid out in log-odds, in which reasons add up, and read in per cent.
+
+    Method
+    ------
+    What is written beside a step is by how many percentage points the risk moves from where the steps
+    before it have brought it, strongest first. So told, steps add up to the risk as well; in another
+    order each would be a little more or less, where the table's log-odds are the same in any.
+
+    Parameters
+    ----------
+    base, log_odds : float
+        Where the steps begin and end, in log-odds.
+    reasons : sequence of mapping
+        As for `waterfall`, in log-odds.
+    """
+
+    def written(before: float, after: float) -> str:
+        return numbers.points(probability_of_one(after) - probability_of_one(before))
+
+    def level(at: float) -> str:
+        return numbers.percent(probability_of_one(at))
+
+    steps = _steps(base, reasons, log_odds, written, level, texts)
+    ends = [end for step in steps for end in (step.begins, step.ends)]
+    marks = [
+        logit(p) for p in RISKS_ON_AXIS if min(ends) - BEYOND <= logit(p) <= max(ends) + BEYOND
+    ]
+    axis = {
+        "title": texts("pictures.risk_and_points"),
+        "axis": {
+            "values": marks,
+            "labelOverlap": True,
+            "labelExpr": "format(1 / (1 + exp(-datum.value)), '.2~%')",
+        },
+    }
+    heads = (texts("pictures.reason"), texts("pictures.points"), texts("pictures.log_odds"))
+    rows = [
+        (
+            step.what,
+            step.shown,
+            numbers.signed(step.ends - (0 if step.kind == LEVEL else step.begins)),
+        )
+        for step in steps
+    ]
+    return _waterfall(label, steps, axis, heads, rows, texts)
+
+
+def _steps(
+    base: float,
+    reasons: Sequence[Mapping[str, Any]],
+    end: float,
+    written: Callable[[float, float], str],
+    level: Callable[[float], str],
+    texts: Texts,
+) -> list[_Step]:
     strong, weak = list(reasons[:SHOWN]), reasons[SHOWN:]
-    steps = [(f"{one['label']}: {one['value']}", float(one["contribution"])) for one in strong]
+    moves = [(f"{one['label']}: {one['value']}", float(one["contribution"])) for one in strong]
     if weak:
         rest = sum(float(one["contribution"]) for one in weak)
-        steps.append((texts("pictures.the_rest", count=len(weak)), rest))
-    data: list[dict[str, Any]] = [
-        {"what": texts("pictures.begins"), "from": 0.0, "to": base, "kind": "level",
-         "shown": numbers.signed(base)}
+        moves.append((texts("pictures.the_rest", count=len(weak)), rest))
+    steps, at = [_Step(texts("pictures.begins"), base, base, LEVEL, level(base))], base
+    for what, move in moves:
+        kind, arrow = ("raises", "\u25b2") if move >= 0 else ("lowers", "\u25bc")
+        steps.append(_Step(what, at, at + move, kind, f"{arrow} {written(at, at + move)}"))
+        at += move
+    return [*steps, _Step(texts("pictures.ends"), end, end, LEVEL, level(end))]
+
+
+def _waterfall(
+    label: str,
+    steps: Sequence[_Step],
+    axis: Mapping[str, Any],
+    heads: tuple[str, ...],
+    rows: Sequence[tuple[str, ...]],
+    texts: Texts,
+) -> Picture:
+    data = [
+        {
+            "what": step.what, "from": step.begins, "to": step.ends, "kind": step.kind,
+            "shown": step.shown, "order": order, "end": max(step.begins, step.ends),
+        }
+        for order, step in enumerate(steps)
     ]  # fmt: skip
-    at = base
-    for what, step in steps:
-        kind = "raises" if step >= 0 else "lowers"
-        arrow = "\u25b2" if step >= 0 else "\u25bc"
-        data.append(
-            {"what": what, "from": at, "to": at + step, "kind": kind,
-             "shown": f"{arrow} {numbers.signed(step)}"}
-        )  # fmt: skip
-        at += step
-    data.append({"what": texts("pictures.ends"), "from": 0.0, "to": score, "kind": "level",
-                 "shown": numbers.signed(score)})  # fmt: skip
-    for i, row in enumerate(data):
-        row["order"] = i
-        row["end"] = max(row["from"], row["to"])
-    x = {
-        "type": "quantitative",
-        "title": unit,
-        "scale": {"zero": False, "padding": 46},
-        "axis": {"tickCount": 6},
-    }
+    x = {"type": "quantitative", "scale": {"zero": False, "padding": 46}, **axis}
     spec = specification(
         data,
         height={"step": 28},
@@ -159,26 +265,30 @@ def waterfall(
         },
         layer=[
             {
+                "transform": [{"filter": f"datum.kind != '{LEVEL}'"}],
                 "mark": {"type": "bar", "height": 18},
                 "encoding": {
                     "x": {**x, "field": "from"},
                     "x2": {"field": "to"},
                     "color": {
                         "field": "kind", "type": "nominal", "legend": None,
-                        "scale": {"domain": ["raises", "lowers", "level"],
-                                  "range": ["@raises", "@lowers", "@mark-5"]},
+                        "scale": {"domain": ["raises", "lowers"], "range": ["@raises", "@lowers"]},
                     },
                 },
             },
             {
-                "mark": {"type": "text", "align": "left", "dx": 5},
+                "transform": [{"filter": f"datum.kind == '{LEVEL}'"}],
+                "mark": {"type": "point", "shape": "diamond", "filled": True, "size": 160, "opacity": 1,
+                         "color": "@mark-5"},
+                "encoding": {"x": {**x, "field": "to"}},
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 8},
                 "encoding": {"x": {**x, "field": "end"}, "text": {"field": "shown"}},
             },
         ],
     )  # fmt: skip
-    heads = (texts("pictures.reason"), unit)
-    rows = [(row["what"], row["shown"]) for row in data]
-    strongest = "; ".join(f"{what} {numbers.signed(step)}" for what, step in steps[:3])
+    strongest = "; ".join(f"{step.what} {step.shown}" for step in steps[1:4])
     return Picture(label, texts("pictures.waterfall_said", steps=strongest), spec, heads, rows)
 
 
@@ -190,7 +300,8 @@ def trajectory(
     Parameters
     ----------
     points : sequence of mapping
-        `at` (an ISO time), `when` and `where` (written out), `p`, `here` (whether it is the one shown).
+        `at` (an ISO time), `when` and `where` (written out), `p`, `here` (whether it is the one shown)
+        and `stranger` (whether it seems to be about somebody else). No line joins two people.
     """
     # The padding keeps the first figure off the axis. Times are UTC, as everywhere on the page.
     at = {
@@ -202,21 +313,45 @@ def trajectory(
         "field": "p", "type": "quantitative", "title": texts("pictures.risk"),
         "scale": {"domainMin": 0}, "axis": {"format": ".0%"},
     }  # fmt: skip
+    stretch, data = 0, []
+    for i, point in enumerate(points):
+        stretch += i > 0 and point["stranger"] != points[i - 1]["stranger"]
+        kind = "stranger" if point["stranger"] else "here" if point["here"] else "other"
+        data.append(
+            {**point, "shown": numbers.percent(point["p"]), "kind": kind, "stretch": stretch}
+        )
+    kinds = {"field": "kind", "type": "nominal", "legend": None}
+    order = ["other", "here", "stranger"]
     spec = specification(
-        [{**point, "shown": numbers.percent(point["p"])} for point in points],
+        data,
         height=180,
         encoding={"x": at, "y": risk},
         layer=[
-            {"mark": {"type": "line", "color": "@mark"}},
             {
-                "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1, "color": "@mark"},
-                "encoding": {"shape": {"field": "here", "type": "nominal", "legend": None,
-                                       "scale": {"domain": [False, True], "range": ["circle", "diamond"]}}},
+                "transform": [{"filter": "!datum.stranger"}],
+                "mark": {"type": "line", "color": "@mark"},
+                "encoding": {"detail": {"field": "stretch", "type": "nominal"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
+                "encoding": {
+                    "shape": {**kinds, "scale": {"domain": order,
+                                                 "range": ["circle", "diamond", "cross"]}},
+                    "color": {**kinds, "scale": {"domain": order,
+                                                 "range": ["@mark", "@mark", "@mark-5"]}},
+                },
             },
             {"mark": {"type": "text", "dy": -14}, "encoding": {"text": {"field": "shown"}}},
         ],
     )  # fmt: skip
     heads = (texts("pictures.when"), texts("pictures.where"), texts("pictures.risk"))
-    rows = [(point["when"], point["where"], numbers.percent(point["p"])) for point in points]
+    rows = [
+        (
+            point["when"],
+            point["where"] + (f" ({texts('pictures.stranger')})" if point["stranger"] else ""),
+            numbers.percent(point["p"]),
+        )
+        for point in points
+    ]
     said = "; ".join(f"{where}: {risk}" for _, where, risk in rows)
     return Picture(label, said, spec, heads, rows)

@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 
 from models.risk.assessment import Answered
 from models.risk.calibration import probability
-from models.risk.measure_next import information_of_missing
+from models.risk.measure_next import worth_of_missing
 from models.risk.reading import Reading
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
@@ -111,7 +111,7 @@ class Missing:
     Attributes
     ----------
     promised
-        By `information_of_missing`.
+        By `worth_of_missing`.
     informed
         Brute force: mutual information of value and outcome as the model sees them.
     realised
@@ -161,7 +161,7 @@ def promises(model: RiskModel, row: np.ndarray) -> Mapping[str, float]:
     patient = Reading(values)
     answer = model.assess(patient)
     assert isinstance(answer, Answered)
-    return information_of_missing(model, patient, answer)
+    return {n: worth.bits for n, worth in worth_of_missing(model, patient, answer).items()}
 
 
 def likely_values(X: np.ndarray, values: np.ndarray, asked: np.ndarray) -> np.ndarray:

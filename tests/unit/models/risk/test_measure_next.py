@@ -16,7 +16,7 @@ from models.risk.additive import RAMP, AdditiveModel, Basis
 from models.risk.assessment import Answered
 from models.risk.calibration import LinearCalibration
 from models.risk.intervals import ConformalInterval, GroupInterval
-from models.risk.measure_next import information, information_of_missing
+from models.risk.measure_next import information, worth_of_missing
 from models.risk.reading import Input, Reading
 from models.risk.risk_model import RiskModel
 from models.risk.trees import TreeEnsemble
@@ -81,7 +81,7 @@ def test_it_is_what_brute_force_finds_on_a_known_truth(known):
     model, patient = linear_model(), Reading({NAMES[i]: v for i, v in known.items()})
     answer = model.assess(patient)
     assert isinstance(answer, Answered)
-    found = information_of_missing(model, patient, answer)
+    found = {name: worth.bits for name, worth in worth_of_missing(model, patient, answer).items()}
     missing = [i for i in range(5) if i not in known]
     for i in missing:
         # Correlations are learnt shrunk by a twentieth: at most 11 % over a grid of all known values.
@@ -93,8 +93,8 @@ def test_a_missing_value_may_lie_beyond_the_outermost_quantiles():
     """Known values say 1.2 deviations above the mean; values that ended at 2.58 lost a fifth of it."""
     known = {0: -1.0, 1: 2.0, 3: -2.0, 4: 2.0}
     model, patient = linear_model(), Reading({NAMES[i]: v for i, v in known.items()})
-    found = information_of_missing(model, patient, model.assess(patient))["creatinine"]
-    assert found == pytest.approx(brute_force(known, 2), rel=0.1)
+    found = worth_of_missing(model, patient, model.assess(patient))["creatinine"]
+    assert found.bits == pytest.approx(brute_force(known, 2), rel=0.1)
 
 
 def test_what_the_known_values_tell_already_is_not_news():
@@ -103,11 +103,22 @@ def test_what_the_known_values_tell_already_is_not_news():
 
     def worth(name: str, **known: float) -> float:
         patient = Reading(known)
-        return information_of_missing(model, patient, model.assess(patient)).get(name, 0.0)
+        found = worth_of_missing(model, patient, model.assess(patient))
+        return found[name].bits if name in found else 0.0
 
     assert worth("urea") == 0.0
     assert worth("lactate", albumin=0.0) < worth("lactate")
     assert worth("lactate", urea=0.0) == pytest.approx(worth("lactate"), rel=0.02)
+
+
+def test_its_ends_are_the_answers_at_the_values_that_one_patient_in_a_hundred_has():
+    """Lactate of nobody's other values: mean 0, deviation 1; the outermost quadrature node kept is 2.08."""
+    model, patient = linear_model(), Reading({})
+    answer = model.assess(patient)
+    found = worth_of_missing(model, patient, answer)["lactate"]
+    weight = WEIGHTS[NAMES.index("lactate")]
+    ends = sorted(expit(answer.score + weight * sign * 2.0768) for sign in (-1, 1))
+    assert (found.lowest, found.highest) == pytest.approx(ends, rel=0.05)
 
 
 @LAW
@@ -139,9 +150,9 @@ def test_only_missing_inputs_are_ranked_each_with_at_most_one_bit(absent, seed):
     patient = Reading(values)
     answer = model.assess(patient)
     if isinstance(answer, Answered):
-        found = information_of_missing(model, patient, answer)
+        found = worth_of_missing(model, patient, answer)
         assert set(found) <= absent
-        assert all(0 < bits <= 1 for bits in found.values())
+        assert all(0 < worth.bits <= 1 for worth in found.values())
 
 
 def test_the_shares_of_a_category_are_those_of_the_fitting_patients():
@@ -177,5 +188,5 @@ def test_a_number_is_worth_half_the_logarithm_of_the_variance_ratio():
         linear_model(), kind="numeric", interval=ConformalInterval(edges, -offset, offset, -99.0)
     )
     patient = Reading({})
-    found = information_of_missing(model, patient, model.assess(patient))
-    assert found["lactate"] == pytest.approx(0.5 * np.log2(1 + 1.1**2 / 0.60796**2), rel=0.1)
+    found = worth_of_missing(model, patient, model.assess(patient))
+    assert found["lactate"].bits == pytest.approx(0.5 * np.log2(1 + 1.1**2 / 0.60796**2), rel=0.1)
