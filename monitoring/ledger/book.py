@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
 from monitoring.keyring import Keyring
-from monitoring.ledger.engine import open_engine
+from monitoring.ledger.checkpoints import Checkpoints
+from monitoring.ledger.engine import SQLITE, open_engine
 from monitoring.ledger.entries import Entry
 from monitoring.ledger.errors import LedgerDamaged
 from monitoring.ledger.page import Page
@@ -32,7 +34,10 @@ class Book:
 
     def __init__(self, url: str, keyring: Keyring, *, patience_s: float = 5.0) -> None:
         self._keyring = keyring
+        self._patience_s = patience_s
         self._engine = open_engine(url, writes=True, patience_s=patience_s)
+        own_log = self._engine.dialect.name == SQLITE
+        self._checkpoints = Checkpoints(str(self._engine.url.database)) if own_log else None
         self._held = False  # whether a connection is kept from the last write
         self.head: tuple[int, bytes] = (0, b"")
 
@@ -61,11 +66,17 @@ class Book:
         sqlalchemy.exc.SQLAlchemyError
             When the database refuses; then nothing is written.
         """
+        if self._held and self._checkpoints is not None and self._checkpoints.nearly_done:
+            with closing(self._engine.raw_connection()) as kept:
+                self._checkpoints.finish(kept.driver_connection)
         try:
-            return self._write(entries)
+            results = self._write(entries)
         except _LostBeforehand:
             # A database that was restarted meanwhile: nothing of the entries went over the old line.
-            return self._write(entries)
+            results = self._write(entries)
+        if self._checkpoints is not None:
+            self._checkpoints.written(len(entries))
+        return results
 
     def _write(self, entries: Sequence[Entry]) -> list[Any]:
         page = None
@@ -88,4 +99,6 @@ class Book:
         return results
 
     def close(self) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.end(self._patience_s)
         self._engine.dispose()

@@ -14,6 +14,8 @@ from monitoring.ledger.errors import LedgerMisfit
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 BUSY_MS = 5_000
+LONGEST_LOG_PAGES = 16_000
+"""SQLite copies its log by itself when it is so long; `checkpoints` does it sooner, beside the writing."""
 
 
 def open_engine(url: str, *, writes: bool, patience_s: float = 5.0) -> Engine:
@@ -120,6 +122,7 @@ def _make_durable(engine: Engine, *, writes: bool) -> None:
         try:
             if writes:  # counts only before the first table, and fails where nothing can be written
                 connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+                connection.execute(f"PRAGMA wal_autocheckpoint={LONGEST_LOG_PAGES}")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
