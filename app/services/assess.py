@@ -23,6 +23,7 @@ from models.vocabulary import IMPLAUSIBLE, BranchPoint, Intake, Vocabulary
 Shown = tuple[str, float | str | bool | None, str | None]
 NOBODY = Abstained(NO_MODEL)
 SOCIAL = "social"
+"""The group of inputs that tell how a patient lives."""
 MEASURE_NEXT, REFERENCE = "measure_next", "reference"
 
 
@@ -106,26 +107,36 @@ def worth_measuring(
     given: Sequence[tuple[ServedModel, Answered]], patient: Reading, vocabulary: Vocabulary
 ) -> list[dict[str, Any]]:
     """Missing inputs that somebody can measure, by the most that any is expected to tell about an outcome."""
+    most = {
+        feature: max(could.items(), key=_bits)
+        for feature, could in what_unknown_could_do(given, patient).items()
+        if vocabulary.features[feature].group != SOCIAL
+    }
     return [
         {"feature": feature, "outcome": outcome, "expected_information": worth.bits}
-        for feature, (worth, outcome) in what_unknown_could_do(given, patient).items()
-        if vocabulary.features[feature].group != SOCIAL
+        for feature, (outcome, worth) in most.items()
     ]
 
 
 def what_unknown_could_do(
     given: Sequence[tuple[ServedModel, Answered]], patient: Reading
-) -> dict[str, tuple[Worth, str]]:
-    """Every missing input with what it could do to the outcome that it tells most about; most bits first.
+) -> dict[str, dict[str, Worth]]:
+    """Every missing input with what it could do to each outcome that it tells of.
 
-    How a patient lives is among them: an income tells a model much, though it helps nobody at a bedside.
+    Inputs stand in the order of the most bits that they are expected to tell about any outcome. How a
+    patient lives is among them: an income tells a model much, though it helps nobody at a bedside.
     """
-    most: dict[str, tuple[Worth, str]] = {}
+    found: dict[str, dict[str, Worth]] = {}
     for served, answer in given:
         for feature, worth in worth_of_missing(served.model, patient, answer).items():
-            if feature not in most or worth.bits > most[feature][0].bits:
-                most[feature] = worth, served.model.outcome
-    return dict(sorted(most.items(), key=lambda item: (-item[1][0].bits, item[0])))
+            found.setdefault(feature, {})[served.model.outcome] = worth
+    return dict(
+        sorted(found.items(), key=lambda item: (-max(map(_bits, item[1].items())), item[0]))
+    )
+
+
+def _bits(could: tuple[str, Worth]) -> float:
+    return could[1].bits
 
 
 def _rfc3339(request: Deidentified) -> str:

@@ -44,8 +44,8 @@ class Explained:
     trajectory : mapping
         Outcome to its answers over the episode.
     unknown : mapping or None
-        Each missing input that could move an answer, with what it could do and to which outcome, worked
-        out now; None when other models answer today than did then.
+        Each missing input that could move an answer, with what it could do to which outcome, worked out
+        now; None when other models answer today than did then.
     served : mapping
         Outcome to the very model that answered it, where that still answers.
     """
@@ -56,7 +56,7 @@ class Explained:
     calculated_us: int
     path: Sequence[tuple[Mapping[str, Any], Inputs]] = field(repr=False)
     trajectory: Mapping[str, Sequence[Mapping[str, Any]]] = field(repr=False)
-    unknown: Mapping[str, tuple[Worth, str]] | None
+    unknown: Mapping[str, Mapping[str, Worth]] | None
     served: Mapping[str, ServedModel] = field(repr=False)
 
 
@@ -107,7 +107,7 @@ def _still_served(
     }
 
 
-def _unknown(panel: ServedPanel, values: Mapping[str, float]) -> Mapping[str, tuple[Worth, str]]:
+def _unknown(panel: ServedPanel, values: Mapping[str, float]) -> Mapping[str, Mapping[str, Worth]]:
     asked = [served for _, served in panel.served if served is not None]
     given = [
         (served, said)

@@ -197,7 +197,8 @@ def _certainty(card: Mapping[str, Any]) -> Iterator[str]:
     yield _table(
         "The interval around an answer", ("what", "says"),
         [("Level", None if level is None else f"{level:.0%}"), ("Method", text(interval, "method")),
-         ("Coverage on held-out rows", _three(number(interval, "coverage_held_out")))],
+         ("Held-out coverage (of a risk: share of groups of 200 like patients whose observed share lies in "
+          "the groups' interval; of a number: share of patients)", _three(number(interval, "coverage_held_out")))],
     )  # fmt: skip
     yield _list([f"It abstains {when}" for when in texts(card, "abstains")])
 

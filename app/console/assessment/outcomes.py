@@ -7,18 +7,21 @@ from typing import Any
 
 from app.cds_hooks.wording import Words
 from app.console.frame.site import Reader
-from app.console.frame.words import told_in
+from app.console.frame.words import Told, told_in
 from app.console.pathway.point_view import bands_in_words, source_in_words
 from app.console.pictures.picture import Picture
 from app.console.pictures.risks import risk_waterfall, scale, waterfall
 from app.schemas.statuses import ABSTAINED, ANSWERED, FALLBACK
 from app.services.reference import References
 from models.risk.calibration import probability_of_one
-from models.vocabulary import YEARS, BranchPoint, Vocabulary
+from models.risk.intervals import BINARY_METHOD, NUMERIC_METHOD
+from models.vocabulary import YEARS, BranchPoint, Feature, Vocabulary
 
 Answer = Mapping[str, Any]
+METHODS = {BINARY_METHOD: "method_of_risk", NUMERIC_METHOD: "method_of_number"}
 REASONS_IN_WORDS = 5
 LEAST_OF_A_HUNDRED = 0.1
+SCORE = "score"
 
 
 def outcome_view(
@@ -63,6 +66,8 @@ def outcome_view(
         shown["pictures"].append(_waterfall(outcome, label, vocabulary, reader))
         shown["reasons"] = _reasons(outcome, vocabulary, reader)
         shown["cited"] = reference
+        if shown["in_log_odds"] and shown.get("cohort") is not None:
+            shown["begins"] = reader.numbers.percent(probability_of_one(outcome["base_value"]))
     return shown
 
 
@@ -113,6 +118,15 @@ def value_of(value: Any, unit: str | None, reader: Reader) -> str:
     return f"{shown} {read}" if read and read != "1" else shown
 
 
+def worse_in_words(feature: Feature, reader: Reader) -> str | None:
+    """Which end of a score is the worse one: a number without a unit does not tell."""
+    if feature.group != SCORE or not feature.direction_sign:
+        return None
+    return reader.texts(
+        f"assessment.{'higher' if feature.direction_sign > 0 else 'lower'}_is_worse"
+    )
+
+
 def _severity(place: int, bands: int) -> str:
     """How loud a band is. The first is quiet, never good: who dies early has no long stay either.
 
@@ -150,7 +164,7 @@ def _risk(
         shown |= {
             "interval": numbers.percents(interval["lower"], interval["upper"]),
             "level": numbers.percent(interval["level"], 0),
-            "method": interval["method"],
+            "method": _method(interval["method"], reader),
         }
         shown["sure"] = _of_so_many(interval["lower"], interval["upper"], shown["level"], reader)
     marks.append(mark)
@@ -161,8 +175,18 @@ def _risk(
         title = reference["title"][reader.language]
         marks.append({"who": title, "kind": "reference", "p": reference["probability"],
                       "lower": reference.get("lowest"), "upper": reference.get("highest")})  # fmt: skip
-    shown["pictures"] = [scale(label, marks, texts, numbers)]
+    shown["pictures"] = [
+        scale(texts("assessment.on_a_scale", outcome=label), marks, texts, numbers)
+    ]
     return shown
+
+
+def _method(method: str, reader: Reader) -> Told:
+    """How an interval was made: our own ways in the reader's words, others as their makers told them."""
+    key = METHODS.get(method)
+    if key is None:
+        return Told(method, "en")
+    return Told(reader.texts(f"assessment.{key}"), reader.language)
 
 
 def _quantity(outcome: Answer, unit: str | None, reader: Reader) -> dict[str, Any]:
@@ -185,7 +209,7 @@ def _quantity(outcome: Answer, unit: str | None, reader: Reader) -> dict[str, An
         shown |= {
             "interval": ends,
             "level": level,
-            "method": interval["method"],
+            "method": _method(interval["method"], reader),
             "sure": reader.texts("assessment.sure_value", level=level, interval=ends),
         }
     return shown

@@ -24,6 +24,9 @@ SYNTHETIC = "synthetic"
 def verdict(answer: Answer, gates: Sequence[Mapping[str, Any]], reader: Reader) -> dict[str, str]:
     """Whether one may rely on the models, in a sentence, and how loud it is: the gravest doubt decides.
 
+    It is never the green of all's well: that models passed their checks does not say that they are right
+    for this patient, or in this hospital.
+
     Parameters
     ----------
     gates : sequence of mapping
@@ -39,7 +42,7 @@ def verdict(answer: Answer, gates: Sequence[Mapping[str, Any]], reader: Reader) 
         tone = "bad"
         key = "verdict_none_approved" if doubted == len(gates) else "verdict_some_not_approved"
     else:
-        tone, key = "good", "verdict_approved"
+        tone, key = "plain", "verdict_approved"
     said = reader.texts(f"assessment.{key}", count=doubted, all=len(gates))
     return {"tone": tone, "said": said}
 
@@ -76,22 +79,12 @@ def trust_view(
             for title, rows in sorted(cohorts, key=str)
             if title is not None
         ],
-        "limits": list(dict.fromkeys(_limits(known))),
+        "limits": list(dict.fromkeys(one for s in known for one in texts(s.card, "limits"))),
         "doubts": list(dict.fromkeys(one["doubt"] or one["word"] for one in doubted)),
         "missing": (len(read & set(answer["missing"])), len(read)),
         "purpose": told_in(reader.language, point, "intended_purpose"),
         "rows": [_row(one, served.get(one["outcome"]), vocabulary, reader) for one in answered],
     }
-
-
-def _limits(known: Sequence[ServedModel]) -> list[str]:
-    """What cards say of themselves, without what names the cohort again."""
-    return [
-        limit
-        for one in known
-        for limit in texts(one.card, "limits")
-        if (text(one.card, "cohort", "title") or limit) not in limit
-    ]
 
 
 def _row(

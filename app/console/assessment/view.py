@@ -21,18 +21,22 @@ from app.console.assessment.outcomes import (
     outcome_view,
     unanswered,
     warning,
+    worse_in_words,
 )
 from app.console.assessment.trust import trust_view
 from app.console.frame.numbers import TO
 from app.console.frame.site import Reader
 from app.console.pictures.risks import trajectory
-from app.schemas.statuses import ABSTAINED, SILENT
+from app.schemas.statuses import ABSTAINED, ANSWERED, SILENT
+from app.services.assess import SOCIAL
 from app.services.explain import Explained
 from app.services.reference import References
 from models.risk.measure_next import Worth
 from models.vocabulary import BranchPoint, Vocabulary
 
 MOST_TELLING = 6
+LEAST_SHOWN = 0.005
+"""Of a change in log-odds: less is written 0.00."""
 
 
 def assessment_view(explained: Explained, vocabulary: Vocabulary, reader: Reader) -> dict[str, Any]:
@@ -53,7 +57,11 @@ def assessment_view(explained: Explained, vocabulary: Vocabulary, reader: Reader
         "calculated": f"{datetime.fromtimestamp(explained.calculated_us / 1e6, UTC):%Y-%m-%d %H:%M} UTC",
         "silent": answer["status"] == SILENT,
         "synthetic": any(outcome["synthetic"] for outcome in outcomes),
-        "outcomes": [one for one in outcomes if one["status"] != ABSTAINED],
+        "outcomes": [
+            one | {"before": _before(one["name"], explained, strangers, reader)}
+            for one in outcomes
+            if one["status"] != ABSTAINED
+        ],
         "trust": trust_view(answer, explained.served, point, vocabulary, reader),
         "another_person": _another_person(answer, path, strangers, vocabulary, reader),
         "astray": [
@@ -63,7 +71,7 @@ def assessment_view(explained: Explained, vocabulary: Vocabulary, reader: Reader
         "unanswered": unanswered(outcomes),
         "used": [_input(name, row, vocabulary, reader) for name, row in inputs.items()],
         "warnings": [warning(one, vocabulary, reader.words) for one in answer["warnings"]],
-        "suggestions": _suggestions(answer, point, reader.words),
+        "suggestions": _suggestions(answer, point, vocabulary, reader.words),
         "unknown": _unknown(answer, explained.unknown, vocabulary, reader),
         "episode": _episode(explained, strangers, vocabulary, reader) if path else None,
         "policy": answer["deidentification"]["policy_version"],
@@ -103,6 +111,21 @@ def _another_person(
     }
 
 
+def _before(
+    outcome: str, explained: Explained, strangers: Sequence[Contradicted], reader: Reader
+) -> tuple[str, str] | None:
+    """The risk in the answer before this one in its episode, and when; nothing across two people."""
+    earlier = None
+    for point in explained.trajectory.get(outcome, ()):
+        if point["assessment_id"] == explained.answer["assessment_id"]:
+            break
+        if "probability" in point:
+            earlier = point
+    if strangers or earlier is None:
+        return None
+    return reader.numbers.percent(earlier["probability"]), _time(earlier["index_time"])
+
+
 def _astray(one: Astray, vocabulary: Vocabulary, reader: Reader) -> str:
     return reader.texts(
         "assessment.astray",
@@ -113,13 +136,13 @@ def _astray(one: Astray, vocabulary: Vocabulary, reader: Reader) -> str:
     )
 
 
+def _time(told: str) -> str:
+    return f"{datetime.fromisoformat(told):%Y-%m-%d %H:%M} UTC"
+
+
 def _of(row: Any, what: str, reader: Reader) -> str:
     told: str = getattr(row, f"{what}_{reader.language}")
     return told
-
-
-def _time(told: str) -> str:
-    return f"{datetime.fromisoformat(told):%Y-%m-%d %H:%M} UTC"
 
 
 def _input(
@@ -130,6 +153,7 @@ def _input(
     return {
         "name": name,
         "label": reader.words.label(feature),
+        "worse": worse_in_words(feature, reader),
         "value": input_of(name, row["value"], feature.unit, vocabulary, reader),
         "age": None if minutes is None else _ago(minutes, reader),
         "codes": ", ".join(f"{k} {c}" for k, codes in feature.codes.items() for c in codes),
@@ -146,46 +170,71 @@ def _ago(minutes: int, reader: Reader) -> str:
     return reader.texts("assessment.days_before", count=minutes // 1440)
 
 
-def _suggestions(answer: Answer, point: BranchPoint, words: Words) -> list[str]:
+def _suggestions(
+    answer: Answer, point: BranchPoint, vocabulary: Vocabulary, words: Words
+) -> list[tuple[str, str]]:
+    """What the branch point proposes, and the answer that raises it."""
     actions = {action.id: action for action in point.actions}
-    return [words.label(actions[s["id"]]) for s in answer["suggestions"] if s["id"] in actions]
+    bands = {one["outcome"]: one["band"] for one in answer["outcomes"] if one.get("band")}
+    told = []
+    for action in (actions[one["id"]] for one in answer["suggestions"] if one["id"] in actions):
+        band = bands[action.outcome]
+        said = words.within(words.label(vocabulary.outcomes[action.outcome]))
+        told.append((words.label(action), f"{said}: {words.bands.get(band, band)}"))
+    return told
 
 
 def _unknown(
     answer: Answer,
-    worth: Mapping[str, tuple[Worth, str]] | None,
+    could: Mapping[str, Mapping[str, Worth]] | None,
     vocabulary: Vocabulary,
     reader: Reader,
 ) -> dict[str, Any]:
-    """What is not known: with what knowing it could do, most telling first, and what no model reads."""
-    given = {one["outcome"]: one for one in answer["outcomes"]}
-    rows = []
-    for name, (could, outcome) in (worth or {}).items():
-        now = given[outcome]
-        unit = None if now["kind"] == "binary" else now["unit"]
-        rows.append(
+    """What is not known, with what knowing it could do to each answer, and what would move none.
+
+    What somebody can measure stands first, most telling on top; how a patient lives is told apart.
+    """
+    answered = [one for one in answer["outcomes"] if one["status"] == ANSWERED]
+    units = {o["outcome"]: None if o["kind"] == "binary" else o["unit"] for o in answered}
+    rows = [
+        {
+            "name": name,
+            "label": label_of(name, vocabulary, reader.words),
+            "social": vocabulary.features[name].group == SOCIAL,
+            "could": [
+                _range(worths[one], unit, reader) if one in worths else None
+                for one, unit in units.items()
+            ],
+        }
+        for name, worths in (could or {}).items()
+    ]
+    to_measure = [row for row in rows if not row["social"]]
+    return {
+        "told": could is not None,
+        "heads": [
             {
-                "name": name,
-                "label": label_of(name, vocabulary, reader.words),
-                "outcome": reader.words.label(vocabulary.outcomes[outcome]),
-                "now": _answer(now.get("probability", now.get("value")), unit, reader),
-                "could": (
-                    reader.numbers.percents(could.lowest, could.highest)
-                    if unit is None
-                    else f"{reader.numbers.decimal(could.lowest)}{TO}{_answer(could.highest, unit, reader)}"
+                "label": reader.words.label(vocabulary.outcomes[one["outcome"]]),
+                "now": _answer(
+                    one.get("probability", one.get("value")), units[one["outcome"]], reader
                 ),
             }
-        )
-    return {
-        "told": worth is not None,
-        "first": rows[:MOST_TELLING],
-        "then": rows[MOST_TELLING:],
+            for one in answered
+        ],
+        "first": to_measure[:MOST_TELLING],
+        "then": to_measure[MOST_TELLING:],
+        "lives": [row for row in rows if row["social"]],
         "rest": [
             label_of(name, vocabulary, reader.words)
             for name in answer["missing"]
-            if name not in (worth or {})
+            if name not in (could or {})
         ],
     }
+
+
+def _range(worth: Worth, unit: str | None, reader: Reader) -> str:
+    if unit is None:
+        return reader.numbers.percents(worth.lowest, worth.highest)
+    return f"{reader.numbers.decimal(worth.lowest)}{TO}{_answer(worth.highest, unit, reader)}"
 
 
 def _answer(value: float, unit: str | None, reader: Reader) -> str:
@@ -253,13 +302,23 @@ def _change(
             numbers.signed(one["change"]),
         )
         for one in change["features"]
+        if abs(one["change"]) >= LEAST_SHOWN
     ]
+    rest = [one["change"] for one in change["features"] if abs(one["change"]) < LEAST_SHOWN]
+    if any(rest):
+        others = reader.texts("assessment.other_changes", count=len(rest))
+        rows.append((others, "", "", numbers.signed(sum(rest))))
     if change["base_value"]:
         rows.append((reader.texts("assessment.base"), "", "", numbers.signed(change["base_value"])))
     return {
         "rows": rows,
         "sum": numbers.signed(change["score"]),
         "points": numbers.points(change["probability"]) if "probability" in change else None,
+        "most": ", ".join(
+            f"{what} ({before} \N{RIGHTWARDS ARROW} {after})"
+            for what, before, after, _ in rows[:2]
+            if after
+        ),
         "same_model": change["same_model"],
     }
 

@@ -9,6 +9,7 @@ from app.console.frame.site import Reader
 from app.console.frame.words import told_in
 from app.console.models.view import (
     SYNTHETIC,
+    all_rules_in_words,
     data_in_words,
     gate_in_words,
     group_in_words,
@@ -68,6 +69,7 @@ def model_view(
         if versions is None or versions.back_to is None
         else _version(versions.back_to, reader),
         "moves": [] if versions is None else [_move(move, reader) for move in versions.moves[::-1]],
+        "checks": all_rules_in_words(reader),
         "may": reader.may("operate"),
         "challenger": None
         if standing.challenger is None

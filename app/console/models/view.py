@@ -22,6 +22,7 @@ from models.gate_record import (
 from models.vocabulary import BranchPoint, Vocabulary
 
 SYNTHETIC = "synthetic"
+RULE = "models.rule_"
 DOUBTS = {
     NO_RECORD: "no_record", UNREADABLE: "unreadable", OTHER_BUNDLE: "other_bundle",
     OTHER_KEY: "other_key",
@@ -118,8 +119,14 @@ def rule_in_words(name: str, reader: Reader) -> Told | None:
     >>> rule_in_words("calibration-slope", sv), rule_in_words("our-own-rule", sv)
     (Told(text='kalibreringslutning', language='sv'), None)
     """
-    key = f"models.rule_{name}"
+    key = f"{RULE}{name}"
     return Told(reader.texts(key), reader.language) if key in reader.texts.texts else None
+
+
+def all_rules_in_words(reader: Reader) -> list[str]:
+    """What the rules that come with the product demand."""
+    told = reader.texts.texts
+    return list(dict.fromkeys(told[key] for key in told if key.startswith(RULE)))
 
 
 def _doubt(doubt: str, reader: Reader) -> Told:

@@ -85,6 +85,10 @@ def test_reasons_episode_inputs_and_models_are_there(
             == 1
         )
         page.get_by_role("link", name=re.compile("intensive care", re.I)).first.wait_for()
+        earlier = {one["outcome"]: one for one in first["outcomes"] if "probability" in one}
+        for name, one in earlier.items():
+            before = page.locator(f"article[data-outcome={name}] [data-before]").inner_text()
+            assert percent(one["probability"]) in before
         assert page.locator(f"a[href='/console/assessments/{first['assessment_id']}']").count() == 1
         name = second["outcomes"][0]["model"]["name"]
         with page.expect_navigation():
@@ -105,7 +109,14 @@ def test_before_relying_on_it_one_reads_who_the_models_learned_from_and_how_ofte
         # Made by `risk-train run --promote` where nobody asked for a gate: the page says so first.
         verdict = page.locator("[data-verdict]").inner_text()
         assert "Not approved for use: none of the" in verdict
-        assert "It must never alone be a reason" in page.locator("[data-purpose]").inner_text()
+        purpose = page.locator("[data-purpose]").inner_text()
+        assert "Limiting treatment is outside its purpose" in purpose
+        limits = page.locator("[data-limit]").all_inner_texts()
+        assert any("validate and recalibrate locally" in limit for limit in limits)
+        assert any("no other hospital has been tested" in limit for limit in limits)
+        # This service asks nobody who they are: no answer of it is for patients, whatever the gate says.
+        assert verdict.startswith("Not for patients")
+        assert "bad" in page.locator("[data-verdict]").get_attribute("class").split()
         rows = page.locator("section[aria-labelledby=models] tbody tr")
         with_model = [one for one in second["outcomes"] if "model" in one]
         assert rows.count() == len(with_model) > 0
@@ -212,22 +223,31 @@ def test_what_is_unknown_is_told_with_what_knowing_it_could_do(
     asked = next(
         one["request"] for one in patients if "creatinine" in one["request"]["measurements"]
     )
-    known = {name: v for name, v in asked["measurements"].items() if name != "creatinine"}
+    left_out = ("creatinine", "education_years")
+    known = {name: v for name, v in asked["measurements"].items() if name not in left_out}
     answer = client.post(
         ASSESSMENTS, json=asked | {"measurements": known, "include": ["measure_next"]}
     ).json()
-    risks = {one["outcome"]: one for one in answer["outcomes"]}
     with watched(opened, service.url) as tab:
         page = tab.open(f"/console/assessments/{answer['assessment_id']}")
         order = [
             row.get_attribute("data-unknown") for row in page.locator("tr[data-unknown]").all()
         ]
         told = page.locator("tr[data-unknown=creatinine] td").all_text_contents()
-    # The page tells of a patient's education too, which the API proposes nobody to measure.
+        table = page.locator("table:has(tr[data-unknown=creatinine])")
+        heads = table.locator("thead th").all_text_contents()[1:]
+        lives = page.locator("details:has(tr[data-unknown=education_years])")
+        # The page tells of a patient's education too, apart: the API proposes nobody to measure it.
+        assert "nothing to measure" in lives.locator("summary").text_content()
     proposed = [one["feature"] for one in answer["measure_next"]]
     assert [name for name in order if name in proposed] == proposed
     mine = next(one for one in answer["measure_next"] if one["feature"] == "creatinine")
-    assert told[1] == percent(risks[mine["outcome"]]["probability"])
+    answered = [one for one in answer["outcomes"] if one["status"] == "answered"]
+    place = next(i for i, one in enumerate(answered) if one["outcome"] == mine["outcome"])
+    assert len(heads) == len(told) == len(answered)
+    for one, head in zip(answered, heads, strict=True):
+        if "probability" in one:
+            assert head.endswith(f"now {percent(one['probability'])}")
     # Values that are had by one in a hundred reach from before to beyond the kidneys that work.
     ends = []
     for value in (60, 90, 150, 300):
@@ -238,7 +258,7 @@ def test_what_is_unknown_is_told_with_what_knowing_it_could_do(
             if o["outcome"] == mine["outcome"]
         )
         ends.append(one["probability"])
-    lowest, highest = (float(end) for end in re.findall(r"[\d.]+", told[2]))
+    lowest, highest = (float(end) for end in re.findall(r"[\d.]+", told[place]))
     assert lowest < highest
     assert lowest - 0.05 <= 100 * min(ends[:2])
     assert highest >= 100 * min(ends)

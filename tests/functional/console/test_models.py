@@ -127,6 +127,7 @@ def test_a_champion_is_promoted_and_rolled_back_in_the_browser(opened: Browser, 
         sign_in(tab, site.operator)
         page = tab.open(ADDRESS)
         assert page.locator("[data-served]").get_attribute("data-served") == "1"
+        assert "calibration slope" in str(page.locator("[data-checks]").text_content())
         page.get_by_role("link", name="Promote version 2").click()
         assert page.locator("[data-gate=passed]").count() == 1
         assert tab.grave_violations() == []
