@@ -4,7 +4,8 @@ Why a process of its own: hashing, sealing and SQL would take their turns with t
 worker, one interpreter lock for both; here they run beside it.
 
 Frames in both directions are a length (4 bytes, big-endian) and a value in Python's marshal form:
-data only, nothing of it can run. The first frame in is the configuration, so that no address or
+data only, nothing of it can run. Where the length's highest bit is set, the value lies on the shelf that
+both share, whose descriptor is the process's argument. The first frame in is the configuration, so that no address or
 password stands on a command line. After that every frame in is a batch of groups of entries,
 written as one transaction (group commit: one flush to disk for a whole batch of concurrent
 requests), and every frame out says what came of a batch. When the pipe closes, the process ends.
@@ -16,6 +17,7 @@ import marshal
 import os
 import select
 import struct
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,10 @@ from typing import Any
 from monitoring.keyring import load_keyring
 from monitoring.ledger.book import Book
 from monitoring.ledger.entries import from_plain
+from monitoring.ledger.shelf import Shelf
 
 LENGTH = struct.Struct(">I")
+LAID = 1 << 31
 PROBE_EVERY_S = 0.5
 DONE, FAILED = "done", "failed"
 STDIN, STDOUT = 0, 1
@@ -43,9 +47,15 @@ def frame(value: Any) -> tuple[bytes, bytes]:
     return LENGTH.pack(len(data)), data
 
 
+def laid(data: bytes) -> bytes:
+    """What is sent instead of data that lies on the shelf."""
+    return LENGTH.pack(len(data) | LAID)
+
+
 def main() -> None:
     """Write until the pipe closes."""
-    configuration = _hear()
+    shelf = Shelf(int(sys.argv[1]))
+    configuration = _hear(shelf)
     if configuration is None:
         return
     url, keys, patience_s = configuration
@@ -55,7 +65,7 @@ def main() -> None:
         if failing and not select.select([STDIN], [], [], PROBE_EVERY_S)[0]:
             failing = _write(book, [])  # nobody asks while it fails: see whether it still does
             continue
-        batch = _hear()
+        batch = _hear(shelf)
         if batch is None:
             break
         failing = _write(book, batch)
@@ -76,12 +86,13 @@ def _write(book: Book, batch: list[list[Any]]) -> bool:
     return False
 
 
-def _hear() -> Any:
+def _hear(shelf: Shelf) -> Any:
     """The next value of the parent's; None when the pipe is closed."""
     head = _exactly(LENGTH.size)
     if head is None:
         return None
-    data = _exactly(LENGTH.unpack(head)[0])
+    length = LENGTH.unpack(head)[0]
+    data = shelf.seen(length & ~LAID) if length & LAID else _exactly(length)
     return None if data is None else marshal.loads(data)  # noqa: S302 - from our own parent
 
 

@@ -20,7 +20,8 @@ from typing import Any, cast
 
 from monitoring.ledger.entries import Entry, to_plain
 from monitoring.ledger.errors import LedgerUnavailable
-from monitoring.ledger.scribe import DONE, FAILED, LENGTH, STDIN, STDOUT, frame
+from monitoring.ledger.scribe import DONE, FAILED, LENGTH, STDIN, STDOUT, frame, laid
+from monitoring.ledger.shelf import Shelf
 
 SEND_AT_ONCE = 8
 """So many groups are worth a commit of their own; fewer wait for the end of the loop's turn."""
@@ -91,7 +92,8 @@ class Writer:
         observe: Callable[[Commitment], None],
         held: tuple[int, ...] = (),
     ) -> None:
-        self._held = held
+        self._shelf = Shelf.new()
+        self._held = (*held, self._shelf.descriptor)
         self._configuration = (url, str(keys), patience_s)
         self._bound = bound
         self._patience_s = patience_s
@@ -166,6 +168,7 @@ class Writer:
         if self._sweep is not None:
             self._sweep.cancel()
         self._refuse_all("closed")
+        self._shelf.close()
 
     def _end_of_turn(self) -> None:
         self._turn = None
@@ -180,7 +183,7 @@ class Writer:
             self._refuse(batch, "failing")
         elif batch:
             self._with_scribe = batch
-            self._scribe.tell([[to_plain(entry) for entry in group.entries] for group in batch])
+            self._scribe.hand([[to_plain(entry) for entry in group.entries] for group in batch])
 
     async def _follow(self, started: asyncio.Future[None]) -> None:
         """Keep a scribe running and listen to it until closed."""
@@ -194,7 +197,8 @@ class Writer:
 
             try:
                 _, scribe = await loop.subprocess_exec(
-                    lambda: _Scribe(hear), sys.executable, "-m", "monitoring.ledger.scribe",
+                    lambda: _Scribe(hear, self._shelf),
+                    sys.executable, "-m", "monitoring.ledger.scribe", str(self._shelf.descriptor),
                     stderr=asyncio.subprocess.DEVNULL,  # a driver's words can hold what it was given
                     pass_fds=self._held,
                 )  # fmt: skip
@@ -266,8 +270,9 @@ class Writer:
 class _Scribe(asyncio.SubprocessProtocol):
     """The scribe's process and its pipes."""
 
-    def __init__(self, hear: Callable[[tuple[Any, ...]], None]) -> None:
+    def __init__(self, hear: Callable[[tuple[Any, ...]], None], shelf: Shelf) -> None:
         self._hear = hear
+        self._shelf = shelf
         self._buffer = bytearray()
         self._transport: asyncio.SubprocessTransport | None = None
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -296,8 +301,16 @@ class _Scribe(asyncio.SubprocessProtocol):
 
     def tell(self, value: Any) -> None:
         """Send a value; a scribe that is gone is noticed by its end."""
+        self._send(frame(value))
+
+    def hand(self, batch: list[list[Any]]) -> None:
+        """Hand over a batch, the only one that it has: on the shelf, where it fits there."""
+        data = marshal.dumps(batch)
+        self._send((laid(data),) if self._shelf.lay(data) else (LENGTH.pack(len(data)), data))
+
+    def _send(self, parts: Sequence[bytes]) -> None:
         if (pipe := self._pipe()) is not None and not pipe.is_closing():
-            pipe.writelines(frame(value))
+            pipe.writelines(parts)
 
     def end(self) -> None:
         """Close its pipe: it writes what it has and ends."""

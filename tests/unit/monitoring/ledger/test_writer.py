@@ -20,6 +20,7 @@ import pytest
 
 from monitoring.keyring import Keyring
 from monitoring.ledger import Commitment, Ledger, LedgerUnavailable
+from monitoring.ledger.shelf import SIZE
 from monitoring.ledger.verify import verify
 from tests.lib.ledger import NOW_US, ask, assessment, outcome, reading, written
 from tests.lib.postgres import Postgres
@@ -161,6 +162,23 @@ def test_closing_commits_what_waits(database_url: str, keys: Path, keyring: Keyr
     run(database_url, keys, keyring, use)
     assert len(stored(database_url)) == 50
     assert all(future.done() and future.exception() is None for future in waiting)
+
+
+@pytest.mark.parametrize("size", [SIZE - 100_000, SIZE + 1], ids=["on the shelf", "beside it"])
+def test_a_batch_is_written_as_it_was_handed_over_whatever_its_size(
+    database_url: str, keys: Path, keyring: Keyring, size: int
+) -> None:
+    """Small, large and small again: nothing of one is left lying under the other."""
+
+    async def use(ledger: Ledger) -> None:
+        for answer in (b"a" * 100, b"b" * size, b"c" * 100):
+            await ledger.append(assessment(answer=answer))
+
+    run(database_url, keys, keyring, use)
+    found = ask(database_url, "SELECT answer FROM assessments ORDER BY seq")
+    told = [(str(answer)[0], len(answer)) for (answer,) in found]
+    assert told == [("a", 100), ("b", size), ("c", 100)]
+    assert holds(database_url, keyring)
 
 
 def test_a_closed_ledger_takes_nothing(database_url: str, keys: Path, keyring: Keyring) -> None:
