@@ -8,6 +8,7 @@ it takes a place; one that fails changes nothing and is named in the state.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -34,6 +35,8 @@ HEAR_S = 0.2
 """How soon a worker hears that it should look now."""
 LEAST_BETWEEN_LOOKS_S = 1.0
 """However often it is asked to look."""
+OWED_S = 5.0
+"""A look that somebody asked for and the registry left without an answer is taken again this soon."""
 PROVE_AGAIN_AFTER_S = 300.0
 """A version that did not prove itself is given its time again, but not at every look."""
 
@@ -121,6 +124,7 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled."""
+        answered = self.group.asked()
         try:
             while True:
                 began, asked = time.monotonic(), self.group.asked()
@@ -129,9 +133,12 @@ class Follower:
                 except Exception as error:  # whatever it is, what is served stays served
                     log.error("following_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback: it can hold paths
                     await self._registry.end()
+                else:
+                    answered = asked if self.state.reachable else answered
                 self.group.tell(self._row())
                 early = 0.8 + 0.2 * random.random()  # noqa: S311 - spreads load, no secret
-                await self._pause(began, self._poll_s * early, asked)
+                owed = math.inf if asked == answered else OWED_S
+                await self._pause(began, min(self._poll_s * early, owed), asked)
         finally:
             await self._registry.end()
             self.group.leave()

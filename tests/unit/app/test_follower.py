@@ -365,3 +365,32 @@ def test_it_looks_again_within_the_interval_and_at_once_when_asked(
     busy_s = 5.0  # what a busy machine may add
     assert 0.5 * 0.8 <= asyncio.run(between_looks(0.5, ask=False)) <= 0.5 + busy_s
     assert asyncio.run(between_looks(3600.0, ask=True)) <= LEAST_BETWEEN_LOOKS_S + HEAR_S + busy_s
+
+
+def test_a_look_that_was_asked_for_and_had_no_answer_is_owed(
+    champion: Champion, tmp_path: Path, vocabulary: Vocabulary
+):
+    """An hour between looks, and a registry that is away when asked: it is asked on, then left."""
+
+    class Telling(Scripted):
+        changed: asyncio.Queue[str]
+
+        def _report(self, served: Mapping[str, ServedModel]) -> None:
+            self.changed.put_nowait(served[NAME].version)
+
+    async def promoted() -> tuple[str, str]:
+        answers: list[Answer] = [[champion("1")], AWAY, AWAY, [champion("2")]]
+        follower = Telling(tmp_path / "var", vocabulary, answers)
+        follower.changed, follower._changed = asyncio.Queue(), follower._report
+        follower._poll_s = 3600.0
+        running = asyncio.create_task(follower.run())
+        async with asyncio.timeout(60):
+            before = await follower.changed.get()
+            follower.look_now()
+            after = await follower.changed.get()
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        return before, after
+
+    assert asyncio.run(promoted()) == ("1", "2")
