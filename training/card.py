@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from models.card import source_attributes
-from models.card.said import SIMULATED
+from models.card.said import HELD_OUT_ONLY, SIMULATED, one_cohort
 from models.risk.risk_model import RiskModel
 from models.vocabulary import Vocabulary
 from training.cohort import Cohort
@@ -131,8 +131,8 @@ def build_card(
 
 def _limits(cohort: Cohort) -> list[str]:
     limits = [
-        "Evaluated on held-out rows of the same cohort; no other hospital has been tested.",
-        f"The cohort is {cohort.source.title}: validate and recalibrate locally before use.",
+        HELD_OUT_ONLY,
+        one_cohort(cohort.source.title),
     ]
     if cohort.source.training_data == "synthetic":
         limits.insert(0, SIMULATED)

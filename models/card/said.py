@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 NOT_STATED = "Not stated"
+HELD_OUT_ONLY = "Evaluated on held-out rows of the same cohort; no other hospital has been tested."
 SIMULATED = (
     "Trained on simulated patients: it exercises the machinery and proves nothing about real ones."
 )
@@ -79,3 +80,8 @@ def _at(document: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         document = document.get(name) if isinstance(document, Mapping) else None
     return document
+
+
+def one_cohort(title: str) -> str:
+    """The limit of a model that one cohort taught."""
+    return f"The cohort is {title}: validate and recalibrate locally before use."

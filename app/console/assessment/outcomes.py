@@ -15,7 +15,7 @@ from app.schemas.statuses import ABSTAINED, ANSWERED, FALLBACK
 from app.services.reference import References
 from models.risk.calibration import probability_of_one
 from models.risk.intervals import BINARY_METHOD, NUMERIC_METHOD
-from models.vocabulary import YEARS, BranchPoint, Feature, Vocabulary
+from models.vocabulary import YEARS, BranchPoint, Feature, Outcome, Vocabulary
 
 Answer = Mapping[str, Any]
 METHODS = {BINARY_METHOD: "method_of_risk", NUMERIC_METHOD: "method_of_number"}
@@ -54,6 +54,7 @@ def outcome_view(
         "band_source": None if bands is None else source_in_words(bands.source, reader),
         "model": outcome.get("model"),
         "reference": outcome.get("reference"),
+        "competing": _competing(declared, reader),
         "pictures": [],
     }
     reference = references.beside(outcome["outcome"]) if outcome["kind"] == "binary" else None
@@ -127,6 +128,14 @@ def worse_in_words(feature: Feature, reader: Reader) -> str | None:
     )
 
 
+def _competing(declared: Outcome, reader: Reader) -> Told | None:
+    """What an early death does to an outcome that it makes look better than it is: a stay, a cost."""
+    if declared.directions_apply or not declared.competing:
+        return None
+    told = told_in(reader.language, declared, "competing")
+    return Told(f"{told.text[0].upper()}{told.text[1:]}.", told.language)
+
+
 def _severity(place: int, bands: int) -> str:
     """How loud a band is. The first is quiet, never good: who dies early has no long stay either.
 
@@ -175,9 +184,9 @@ def _risk(
         title = reference["title"][reader.language]
         marks.append({"who": title, "kind": "reference", "p": reference["probability"],
                       "lower": reference.get("lowest"), "upper": reference.get("highest")})  # fmt: skip
-    shown["pictures"] = [
-        scale(texts("assessment.on_a_scale", outcome=label), marks, texts, numbers)
-    ]
+    beside = any(mark["kind"] == "reference" for mark in marks)
+    title = f"assessment.on_a_scale{'_with_score' if beside else ''}"
+    shown["pictures"] = [scale(texts(title, outcome=label), marks, texts, numbers)]
     return shown
 
 

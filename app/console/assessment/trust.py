@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.console.frame.site import Reader
-from app.console.frame.words import told_in
+from app.console.frame.words import Told, told_in
 from app.console.models.view import gate_in_words
 from app.schemas.statuses import ANSWERED
 from app.serving.slot import ServedModel
-from models.card.said import number, text, texts
+from models.card.said import HELD_OUT_ONLY, number, one_cohort, text, texts
+from models.gate_record import PASSED
 from models.vocabulary import BranchPoint, Vocabulary
 
 Answer = Mapping[str, Any]
@@ -33,7 +34,7 @@ def verdict(answer: Answer, gates: Sequence[Mapping[str, Any]], reader: Reader) 
         `gate_in_words` of every model that answered and still answers.
     """
     answered = [one for one in answer["outcomes"] if one["status"] == ANSWERED]
-    doubted = sum(one["tone"] != "good" for one in gates)
+    doubted = sum(one["state"] != PASSED for one in gates)
     if any(one["model"].get("training_data") == SYNTHETIC for one in answered):
         tone, key = "bad", "verdict_invented"
     elif len(gates) < len(answered):
@@ -70,7 +71,7 @@ def trust_view(
         for one in known
     }
     gates = [gate_in_words(one.gate, reader) for one in known]
-    doubted = [one for one in gates if one["tone"] != "good"]
+    doubted = [one for one in gates if one["state"] != PASSED]
     read = {one["feature"] for outcome in answered for one in outcome.get("attributions", ())}
     return {
         "verdict": verdict(answer, gates, reader),
@@ -79,12 +80,26 @@ def trust_view(
             for title, rows in sorted(cohorts, key=str)
             if title is not None
         ],
-        "limits": list(dict.fromkeys(one for s in known for one in texts(s.card, "limits"))),
+        "limits": list(dict.fromkeys(one for s in known for one in _limits(s.card, reader))),
         "doubts": list(dict.fromkeys(one["doubt"] or one["word"] for one in doubted)),
         "missing": (len(read & set(answer["missing"])), len(read)),
         "purpose": told_in(reader.language, point, "intended_purpose"),
         "rows": [_row(one, served.get(one["outcome"]), vocabulary, reader) for one in answered],
     }
+
+
+def _limits(card: Mapping[str, Any], reader: Reader) -> list[Told]:
+    """A card's limits: those of every card of ours in the reader's words, others as they were written."""
+    said = {
+        HELD_OUT_ONLY: "limit_held_out",
+        one_cohort(text(card, "cohort", "title") or ""): "limit_one_cohort",
+    }
+    return [
+        Told(reader.texts(f"assessment.{said[one]}"), reader.language)
+        if one in said
+        else Told(one, "en")
+        for one in texts(card, "limits")
+    ]
 
 
 def _row(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.cds_hooks.wording import Words
@@ -35,6 +35,8 @@ from models.risk.measure_next import Worth
 from models.vocabulary import BranchPoint, Vocabulary
 
 MOST_TELLING = 6
+LATER = timedelta(hours=1)
+"""An answer that was worked out so long after its moment says so."""
 LEAST_SHOWN = 0.005
 """Of a change in log-odds: less is written 0.00."""
 
@@ -43,6 +45,10 @@ def assessment_view(explained: Explained, vocabulary: Vocabulary, reader: Reader
     """Everything that the page shows."""
     answer, inputs, path = explained.answer, explained.inputs, explained.path
     point = vocabulary.branch_points[answer["branch_point"]]
+    of, calculated = (
+        datetime.fromisoformat(answer["index_time"]),
+        datetime.fromtimestamp(explained.calculated_us / 1e6, UTC),
+    )
     references = References(point, explained.values, vocabulary)
     outcomes = [
         outcome_view(outcome, references, point, vocabulary, reader)
@@ -54,7 +60,8 @@ def assessment_view(explained: Explained, vocabulary: Vocabulary, reader: Reader
         "point": _of(point, "title", reader),
         "question": _of(point, "question", reader),
         "when": _time(answer["index_time"]),
-        "calculated": f"{datetime.fromtimestamp(explained.calculated_us / 1e6, UTC):%Y-%m-%d %H:%M} UTC",
+        "calculated": f"{calculated:%Y-%m-%d %H:%M} UTC",
+        "later": calculated - of > LATER,
         "silent": answer["status"] == SILENT,
         "synthetic": any(outcome["synthetic"] for outcome in outcomes),
         "outcomes": [
@@ -119,11 +126,27 @@ def _before(
     for point in explained.trajectory.get(outcome, ()):
         if point["assessment_id"] == explained.answer["assessment_id"]:
             break
-        if "probability" in point:
+        if _figure(point) is not None:
             earlier = point
     if strangers or earlier is None:
         return None
-    return reader.numbers.percent(earlier["probability"]), _time(earlier["index_time"])
+    unit = _units(explained.answer).get(outcome)
+    return _answer(_figure(earlier) or 0.0, unit, reader), _time(earlier["index_time"])
+
+
+def _figure(point: Mapping[str, Any]) -> float | None:
+    """What an outcome was answered with: a probability, or a number in its unit; None where it was not."""
+    figure: float | None = point.get("probability", point.get("value"))
+    return figure
+
+
+def _units(answer: Answer) -> dict[str, str | None]:
+    """Answered outcomes with their units; a risk has none."""
+    return {
+        one["outcome"]: None if one["kind"] == "binary" else one["unit"]
+        for one in answer["outcomes"]
+        if one["status"] != ABSTAINED
+    }
 
 
 def _astray(one: Astray, vocabulary: Vocabulary, reader: Reader) -> str:
@@ -192,43 +215,65 @@ def _unknown(
 ) -> dict[str, Any]:
     """What is not known, with what knowing it could do to each answer, and what would move none.
 
-    What somebody can measure stands first, most telling on top; how a patient lives is told apart.
+    What somebody can measure stands first, in the order of the first answer's ranges, widest on top; how
+    a patient lives is told apart. An answer that lies beside its range is one that the not knowing moved.
     """
     answered = [one for one in answer["outcomes"] if one["status"] == ANSWERED]
-    units = {o["outcome"]: None if o["kind"] == "binary" else o["unit"] for o in answered}
-    rows = [
-        {
+    units, now = _units(answer), {one["outcome"]: _figure(one) or 0.0 for one in answered}
+    social = {name for name in (could or {}) if vocabulary.features[name].group == SOCIAL}
+    to_measure = {name: worths for name, worths in (could or {}).items() if name not in social}
+    widest = {
+        one: max((_width(worths, one) for worths in to_measure.values()), default=0.0)
+        for one in now
+    }
+
+    def row(name: str, worths: Mapping[str, Worth]) -> dict[str, Any]:
+        return {
             "name": name,
             "label": label_of(name, vocabulary, reader.words),
-            "social": vocabulary.features[name].group == SOCIAL,
             "could": [
-                _range(worths[one], unit, reader) if one in worths else None
-                for one, unit in units.items()
+                {
+                    "told": _range(worths[one], units[one], reader),
+                    "widest": 0 < widest[one] == _width(worths, one) and name in to_measure,
+                    "beside": not worths[one].lowest <= now[one] <= worths[one].highest,
+                }
+                if one in worths
+                else None
+                for one in now
             ],
         }
-        for name, worths in (could or {}).items()
-    ]
-    to_measure = [row for row in rows if not row["social"]]
+
+    rows = [row(name, to_measure[name]) for name in _widest_first(to_measure, tuple(now))]
+    lives = [row(name, (could or {})[name]) for name in (could or {}) if name in social]
     return {
         "told": could is not None,
         "heads": [
             {
-                "label": reader.words.label(vocabulary.outcomes[one["outcome"]]),
-                "now": _answer(
-                    one.get("probability", one.get("value")), units[one["outcome"]], reader
-                ),
+                "label": reader.words.label(vocabulary.outcomes[one]),
+                "now": _answer(now[one], units[one], reader),
             }
-            for one in answered
+            for one in now
         ],
-        "first": to_measure[:MOST_TELLING],
-        "then": to_measure[MOST_TELLING:],
-        "lives": [row for row in rows if row["social"]],
+        "first": rows[:MOST_TELLING],
+        "then": rows[MOST_TELLING:],
+        "lives": lives,
+        "beside": any(cell["beside"] for one in rows + lives for cell in one["could"] if cell),
         "rest": [
             label_of(name, vocabulary, reader.words)
             for name in answer["missing"]
             if name not in (could or {})
         ],
     }
+
+
+def _widest_first(could: Mapping[str, Mapping[str, Worth]], outcomes: Sequence[str]) -> list[str]:
+    """Inputs by the width of the first answer's range, ties by the next answer's."""
+    return sorted(could, key=lambda name: [-_width(could[name], one) for one in outcomes])
+
+
+def _width(worths: Mapping[str, Worth], outcome: str) -> float:
+    worth = worths.get(outcome)
+    return 0.0 if worth is None else worth.highest - worth.lowest
 
 
 def _range(worth: Worth, unit: str | None, reader: Reader) -> str:
@@ -253,7 +298,7 @@ def _episode(
 
     Nothing is joined or compared across answers that seem to be about two people.
     """
-    own = explained.answer["assessment_id"]
+    own, units = explained.answer["assessment_id"], _units(explained.answer)
     of_others = {one.assessment_id for one in strangers}
 
     def seen(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,10 +312,18 @@ def _episode(
     path = [{"id": one["assessment_id"], **seen(one)} for one, _ in explained.path]
     lines = []
     for name, points in explained.trajectory.items():
+        unit = units.get(name)
         known = [
-            {"at": one["index_time"], "p": one["probability"], **seen(one)}
+            {
+                "at": one["index_time"],
+                "figure": _figure(one),
+                "shown": reader.numbers.percent(_figure(one) or 0.0)
+                if unit is None
+                else reader.numbers.decimal(_figure(one) or 0.0),
+                **seen(one),
+            }
             for one in points
-            if "probability" in one
+            if _figure(one) is not None
         ]
         if len(known) < 2:
             continue
@@ -281,19 +334,21 @@ def _episode(
         lines.append(
             {
                 "label": label,
-                "picture": trajectory(label, known, reader.texts, reader.numbers),
-                "change": _change(change, vocabulary, reader),
+                "picture": trajectory(label, known, unit and reader.words.unit(unit), reader.texts),
+                "change": _change(change, unit, vocabulary, reader),
             }
         )
     return {"path": path, "lines": lines, "across": bool(strangers)}
 
 
 def _change(
-    change: Mapping[str, Any] | None, vocabulary: Vocabulary, reader: Reader
+    change: Mapping[str, Any] | None, unit: str | None, vocabulary: Vocabulary, reader: Reader
 ) -> dict[str, Any] | None:
     if change is None:
         return None
-    numbers = reader.numbers
+    numbers, texts = reader.numbers, reader.texts
+    together = numbers.signed(change["score"])
+    told = None if unit is None else reader.words.unit(unit)
     rows = [
         (
             label_of(one["feature"], vocabulary, reader.words),
@@ -312,7 +367,12 @@ def _change(
         rows.append((reader.texts("assessment.base"), "", "", numbers.signed(change["base_value"])))
     return {
         "rows": rows,
-        "sum": numbers.signed(change["score"]),
+        "head": texts("assessment.change")
+        if told is None
+        else texts("assessment.change_in", unit=told),
+        "sum": texts("assessment.changed_sum", sum=together)
+        if told is None
+        else texts("assessment.changed_value", sum=together, unit=told),
         "points": numbers.points(change["probability"]) if "probability" in change else None,
         "most": ", ".join(
             f"{what} ({before} \N{RIGHTWARDS ARROW} {after})"

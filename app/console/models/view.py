@@ -90,7 +90,7 @@ def gate_in_words(gate: Standing, reader: Reader) -> dict[str, Any]:
     elif record is not None and record.verdict == OVERRIDDEN:
         state, tone = OVERRIDDEN, "warn"
     else:
-        state, tone = PASSED, "good"
+        state, tone = PASSED, "plain"
     return {
         "state": state,
         "word": reader.texts(f"models.gate_{state}"),

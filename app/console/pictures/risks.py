@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import log
+from math import ceil, floor, log, log10
 from typing import Any, NamedTuple
 
 from app.console.frame.numbers import Numbers
@@ -19,6 +19,11 @@ RISKS_ON_AXIS = (
     0.0001, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8,
     0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999,
 )  # fmt: skip
+GRIDS = (RISKS_ON_AXIS, *(tuple(i / n for i in range(1, n)) for n in (20, 50, 100, 200, 1000)))
+LEAST_MARKS = 5
+ROUND_STEPS = (0.2, 0.5, 1, 2)
+MOST_MARKS = 5
+SLIGHT = 1e-9
 BEYOND = 0.3
 """How far beyond its steps an axis of log-odds is read."""
 
@@ -32,6 +37,39 @@ def logit(p: float) -> float:
     (-1.3863, 0.0)
     """
     return log(p / (1 - p))
+
+
+def risks_on_axis(lowest: float, highest: float) -> list[float]:
+    """Round risks between two log-odds, in log-odds: the coarsest grid that marks at least five, if any.
+
+    Examples
+    --------
+    From 25 % to 46 % only two of the usual risks would be marked; every fifth point is marked instead.
+
+    >>> [round(100 * probability_of_one(at)) for at in risks_on_axis(logit(0.249), logit(0.46))]
+    [25, 30, 35, 40, 45]
+    """
+    marks: list[float] = []
+    for grid in GRIDS:
+        marks = [at for at in map(logit, grid) if lowest <= at <= highest]
+        if len(marks) >= LEAST_MARKS:
+            break
+    return marks
+
+
+def marks_from_nothing(highest: float) -> list[float]:
+    """Round numbers from 0 to the first that is not below the highest: two to six of them.
+
+    Examples
+    --------
+    >>> marks_from_nothing(0.59), marks_from_nothing(16.3), marks_from_nothing(0.0)
+    ([0.0, 0.2, 0.4, 0.6], [0.0, 5.0, 10.0, 15.0, 20.0], [0.0, 1.0])
+    """
+    if highest <= 0:
+        return [0.0, WHOLE]
+    power = 10.0 ** floor(log10(highest))
+    step = next(power * one for one in ROUND_STEPS if power * one * MOST_MARKS >= highest)
+    return [round(i * step, 12) for i in range(ceil(highest / step - SLIGHT) + 1)]
 
 
 def scale(
@@ -157,7 +195,7 @@ def waterfall(
     def level(at: float) -> str:
         return numbers.fixed(at, 2)
 
-    steps = _steps(base, reasons, value, written, level, texts)
+    steps = _steps(texts("pictures.begins_mean"), base, reasons, value, written, level, texts)
     axis = {"title": unit, "axis": {"tickCount": 6}}
     rows = [(step.what, step.shown) for step in steps]
     return _waterfall(label, steps, axis, (texts("pictures.reason"), unit), rows, texts)
@@ -193,16 +231,14 @@ def risk_waterfall(
     def level(at: float) -> str:
         return numbers.percent(probability_of_one(at))
 
-    steps = _steps(base, reasons, log_odds, written, level, texts)
+    steps = _steps(texts("pictures.begins"), base, reasons, log_odds, written, level, texts)
     ends = [end for step in steps for end in (step.begins, step.ends)]
-    marks = [
-        logit(p) for p in RISKS_ON_AXIS if min(ends) - BEYOND <= logit(p) <= max(ends) + BEYOND
-    ]
+    marks = risks_on_axis(min(ends) - BEYOND, max(ends) + BEYOND)
     axis = {
         "title": texts("pictures.risk_and_points"),
         "axis": {
             "values": marks,
-            "labelOverlap": True,
+            "labelOverlap": "greedy",
             "labelExpr": "format(1 / (1 + exp(-datum.value)), '.2~%')",
         },
     }
@@ -219,6 +255,7 @@ def risk_waterfall(
 
 
 def _steps(
+    begins: str,
     base: float,
     reasons: Sequence[Mapping[str, Any]],
     end: float,
@@ -231,7 +268,7 @@ def _steps(
     if weak:
         rest = sum(float(one["contribution"]) for one in weak)
         moves.append((texts("pictures.the_rest", count=len(weak)), rest))
-    steps, at = [_Step(texts("pictures.begins"), base, base, LEVEL, level(base))], base
+    steps, at = [_Step(begins, base, base, LEVEL, level(base))], base
     for what, move in moves:
         kind, arrow = ("raises", "\u25b2") if move >= 0 else ("lowers", "\u25bc")
         steps.append(_Step(what, at, at + move, kind, f"{arrow} {written(at, at + move)}"))
@@ -293,15 +330,18 @@ def _waterfall(
 
 
 def trajectory(
-    label: str, points: Sequence[Mapping[str, Any]], texts: Texts, numbers: Numbers
+    label: str, points: Sequence[Mapping[str, Any]], unit: str | None, texts: Texts
 ) -> Picture:
-    """An outcome's risk over an episode, as it was answered each time.
+    """An outcome's answers over an episode, as they were given.
 
     Parameters
     ----------
     points : sequence of mapping
-        `at` (an ISO time), `when` and `where` (written out), `p`, `here` (whether it is the one shown)
-        and `stranger` (whether it seems to be about somebody else). No line joins two people.
+        `at` (an ISO time), `when` and `where` (written out), `figure` (a probability, or a number) and
+        `shown` (the same written out), `here` (whether it is the one shown) and `stranger` (whether it
+        seems to be about somebody else). No line joins two people.
+    unit : str or None
+        Of the number, written out; None of a probability.
     """
     # The padding keeps the first figure off the axis. Times are UTC, as everywhere on the page.
     at = {
@@ -309,23 +349,25 @@ def trajectory(
         "scale": {"type": "utc", "padding": 30},
         "axis": {"format": "%m-%d %H:%M", "tickCount": 4, "labelOverlap": True, "grid": False},
     }  # fmt: skip
-    risk = {
-        "field": "p", "type": "quantitative", "title": texts("pictures.risk"),
-        "scale": {"domainMin": 0}, "axis": {"format": ".0%"},
+    title = texts("pictures.risk") if unit is None else unit
+    marks = marks_from_nothing(max(point["figure"] for point in points))
+    answer = {
+        "field": "figure", "type": "quantitative", "title": title,
+        "scale": {"domain": [0, marks[-1]]},
+        "axis": {"values": marks, "format": ".2~%" if unit is None else "~g"},
     }  # fmt: skip
     stretch, data = 0, []
     for i, point in enumerate(points):
         stretch += i > 0 and point["stranger"] != points[i - 1]["stranger"]
         kind = "stranger" if point["stranger"] else "here" if point["here"] else "other"
-        data.append(
-            {**point, "shown": numbers.percent(point["p"]), "kind": kind, "stretch": stretch}
-        )
+        data.append({**point, "kind": kind, "stretch": stretch})
     kinds = {"field": "kind", "type": "nominal", "legend": None}
     order = ["other", "here", "stranger"]
     spec = specification(
         data,
-        height=180,
-        encoding={"x": at, "y": risk},
+        height=200,
+        padding={"top": 24, "bottom": 5, "left": 5, "right": 5},  # a figure stands above its point
+        encoding={"x": at, "y": answer},
         layer=[
             {
                 "transform": [{"filter": "!datum.stranger"}],
@@ -344,14 +386,14 @@ def trajectory(
             {"mark": {"type": "text", "dy": -14}, "encoding": {"text": {"field": "shown"}}},
         ],
     )  # fmt: skip
-    heads = (texts("pictures.when"), texts("pictures.where"), texts("pictures.risk"))
+    heads = (texts("pictures.when"), texts("pictures.where"), title)
     rows = [
         (
             point["when"],
             point["where"] + (f" ({texts('pictures.stranger')})" if point["stranger"] else ""),
-            numbers.percent(point["p"]),
+            point["shown"],
         )
         for point in points
     ]
-    said = "; ".join(f"{where}: {risk}" for _, where, risk in rows)
+    said = "; ".join(f"{where}: {shown}" for _, where, shown in rows)
     return Picture(label, said, spec, heads, rows)

@@ -23,7 +23,7 @@ function enlarged(value, by, key = "") {
   if (value && typeof value === "object") {
     // The range of a scale is measured as what it is the scale of; its domain is data.
     return Object.fromEntries(Object.entries(value).map(([k, v]) =>
-      [k, k === "values" || k === "domain" ? v : enlarged(v, by, k === "scale" || k === "range" ? key : k)]));
+      [k, k === "values" || k === "domain" ? v : enlarged(v, by, k === "scale" || k === "range" || key === "padding" ? key : k)]));
   }
   return value;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -85,10 +86,19 @@ def test_reasons_episode_inputs_and_models_are_there(
             == 1
         )
         page.get_by_role("link", name=re.compile("intensive care", re.I)).first.wait_for()
-        earlier = {one["outcome"]: one for one in first["outcomes"] if "probability" in one}
-        for name, one in earlier.items():
+        earlier = {one["outcome"]: one for one in first["outcomes"] if one["status"] == "answered"}
+        assert {one["kind"] for one in earlier.values()} == {"binary", "numeric"}
+        lines = page.locator("section[aria-labelledby=episode] article")
+        assert lines.count() == len(earlier)
+        for (name, one), line in zip(earlier.items(), lines.all(), strict=True):
+            told = percent(one["probability"]) if "probability" in one else f"{one['value']:.1f}"
             before = page.locator(f"article[data-outcome={name}] [data-before]").inner_text()
-            assert percent(one["probability"]) in before
+            assert f"the answer before: {told}" in before
+            assert told in line.locator("tbody tr").first.text_content()
+        # A stay that death cuts short is told as what it is.
+        stay = page.locator("article[data-outcome=length_of_stay_days] [data-competing]")
+        assert stay.inner_text() == "Death counts as the end of the stay."
+        assert page.locator("article[data-outcome=death_60d] [data-competing]").count() == 0
         assert page.locator(f"a[href='/console/assessments/{first['assessment_id']}']").count() == 1
         name = second["outcomes"][0]["model"]["name"]
         with page.expect_navigation():
@@ -239,8 +249,46 @@ def test_what_is_unknown_is_told_with_what_knowing_it_could_do(
         lives = page.locator("details:has(tr[data-unknown=education_years])")
         # The page tells of a patient's education too, apart: the API proposes nobody to measure it.
         assert "nothing to measure" in lives.locator("summary").text_content()
+        rows = page.locator("tr[data-unknown]").all()
+        cells = {
+            row.get_attribute("data-unknown"): row.locator("td").all_text_contents() for row in rows
+        }
+        bold = {
+            row.get_attribute("data-unknown"): [
+                td.locator("strong").count() for td in row.locator("td").all()
+            ]
+            for row in rows
+        }
     proposed = [one["feature"] for one in answer["measure_next"]]
-    assert [name for name in order if name in proposed] == proposed
+    measured = [name for name in order if name in proposed]
+    assert set(measured) == set(proposed)
+    figures = {
+        name: [[float(end) for end in re.findall(r"[\d.]+", cell)] for cell in own]
+        for name, own in cells.items()
+    }
+    for column, head in enumerate(heads):
+        width = {
+            name: own[column][1] - own[column][0]
+            for name, own in figures.items()
+            if name in measured and own[column]
+        }
+        # The widest is bold, to what the page rounds; the first column is what puts them in order.
+        strong = [name for name in measured if bold[name][column]]
+        assert strong
+        assert all(width[name] >= max(width.values()) - 0.11 for name in strong)
+        if column == 0:
+            widths = [width.get(name, 0.0) for name in measured]
+            assert all(b <= a + 0.11 for a, b in itertools.pairwise(widths))
+        now = float(re.findall(r"[\d.]+", head)[-1])
+        for name, own in figures.items():
+            if not own[column]:
+                continue
+            lowest, highest = own[column]
+            beside = cells[name][column].strip().endswith("†")
+            if now < lowest or now > highest:
+                assert beside
+            if lowest < now < highest:
+                assert not beside
     mine = next(one for one in answer["measure_next"] if one["feature"] == "creatinine")
     answered = [one for one in answer["outcomes"] if one["status"] == "answered"]
     place = next(i for i, one in enumerate(answered) if one["outcome"] == mine["outcome"])

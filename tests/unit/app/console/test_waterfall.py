@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from app.console.frame.numbers import MINUS, Numbers
 from app.console.frame.words import load_texts
-from app.console.pictures.risks import SHOWN, risk_waterfall
+from app.console.pictures.risks import (
+    LEAST_MARKS,
+    SHOWN,
+    logit,
+    marks_from_nothing,
+    risk_waterfall,
+    risks_on_axis,
+)
 
 TEXTS, NUMBERS = load_texts()["en"], Numbers("en")
 LOG_ODDS = st.floats(-4, 4).map(lambda value: round(value, 6))
@@ -52,3 +59,29 @@ def test_one_reason_from_an_even_chance_by_hand():
         "75.0 %",
     ]
     assert [row[2] for row in picture.rows] == ["0.00", "+1.10", "+1.10"]
+
+
+@given(st.floats(0.002, 0.99), st.floats(0.005, 6))
+def test_an_axis_of_risks_is_marked_wherever_it_lies(lowest: float, length: float):
+    """From a hundredth of a percentage point on there are marks enough to read a place between them."""
+    low, high = logit(lowest), logit(lowest) + length
+    marks = risks_on_axis(low, high)
+    assert all(low <= at <= high for at in marks)
+    assert marks == sorted(set(marks))
+    wide = 1 / (1 + 2.718281828459045**-high) - lowest
+    if wide > 0.01:
+        assert len(marks) >= LEAST_MARKS
+
+
+@given(st.floats(1e-4, 1e5))
+def test_an_axis_from_nothing_reaches_the_highest_figure_and_no_step_beyond(highest: float):
+    marks = marks_from_nothing(highest)
+    step = marks[1]
+    assert marks[0] == 0
+    assert marks[-2] < highest <= marks[-1] * (1 + 1e-9)
+    assert 2 <= len(marks) <= 6
+    assert [round(mark / step, 6) for mark in marks] == list(range(len(marks)))
+
+
+def test_no_risk_has_an_axis_beyond_certainty():
+    assert marks_from_nothing(0.9999)[-1] == marks_from_nothing(1.0)[-1] == 1.0
