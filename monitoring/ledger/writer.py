@@ -1,7 +1,8 @@
 """The worker's end of the ledger: hands entries to its scribe and learns when they are durable.
 
 One batch is with the scribe at a time; what is handed in meanwhile is the next batch, so batches
-grow with the load by themselves. Nothing is tried twice: an entry that could not be committed is
+grow with the load by themselves. A commit costs as much as writing several answers does: a batch
+that could go gathers on as long as the loop keeps bringing more, and not a moment longer. Nothing is tried twice: an entry that could not be committed is
 refused to who handed it in, and its answer is never sent. While the database fails, entries are
 refused at once; the scribe tries a write of its own every so often, and a scribe that ended is
 started again, so that the service comes back by itself.
@@ -24,7 +25,10 @@ from monitoring.ledger.scribe import DONE, FAILED, LENGTH, STDIN, STDOUT, frame,
 from monitoring.ledger.shelf import Shelf
 
 SEND_AT_ONCE = 8
-"""So many groups are worth a commit of their own; fewer wait for the end of the loop's turn."""
+"""So many groups are worth a commit of their own; fewer wait for those that are on their way."""
+QUIET_TURNS = 4
+"""Turns of the loop in which nothing was handed in: nothing is on its way. A few microseconds each."""
+LONGEST_GATHERING_S = 0.005
 LARGEST_BATCH = 256
 LOOK_FOR_OVERDUE_S = 0.25
 RESTART_AFTER_S = 0.2
@@ -105,6 +109,8 @@ class Writer:
         self._following: asyncio.Task[None] | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._turn: asyncio.Handle | None = None
+        self._quiet = 0  # turns of the loop since something was handed in
+        self._free_since = 0.0
         self.failing: str | None = STARTING
         self.head: tuple[int, bytes] = (0, b"")
 
@@ -138,11 +144,9 @@ class Writer:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[list[Any]] = loop.create_future()
         self._next.append(_Waiting(entries, done, loop.time()))
+        self._quiet = 0
         if not self._with_scribe:
-            if len(self._next) >= SEND_AT_ONCE:
-                self._send()
-            elif self._turn is None:
-                self._turn = loop.call_soon(self._end_of_turn)
+            self._gather(loop)
         if self._sweep is None:
             self._sweep = loop.call_later(LOOK_FOR_OVERDUE_S, self._refuse_overdue)
         return done
@@ -170,10 +174,24 @@ class Writer:
         self._refuse_all("closed")
         self._shelf.close()
 
+    def _gather(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send the next batch when it is worth a commit, else look again after a turn of the loop."""
+        if len(self._next) >= SEND_AT_ONCE:
+            self._send()
+        elif self._turn is None:
+            self._turn = loop.call_soon(self._end_of_turn)
+
     def _end_of_turn(self) -> None:
         self._turn = None
-        if self._next and not self._with_scribe:
+        if not self._next or self._with_scribe:
+            return
+        loop = asyncio.get_running_loop()
+        self._quiet += 1
+        gathered_s = loop.time() - max(self._next[0].since, self._free_since)
+        if self._quiet > QUIET_TURNS or gathered_s > LONGEST_GATHERING_S:
             self._send()
+        else:
+            self._gather(loop)
 
     def _send(self) -> None:
         """Hand the next batch to the scribe, which has none."""
@@ -226,8 +244,10 @@ class Writer:
         if said[0] == DONE:
             _, results, took, seq, chain = said
             self.failing, self.head = None, (seq, chain)
+            loop = asyncio.get_running_loop()
+            self._quiet, self._free_since = 0, loop.time()
             if self._next:
-                self._send()
+                self._gather(loop)
             if kinds:
                 self._observe(Commitment(kinds, took, None))
             for waiting, result in zip(batch, results, strict=True):

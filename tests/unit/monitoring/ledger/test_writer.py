@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from monitoring.keyring import Keyring
-from monitoring.ledger import Commitment, Ledger, LedgerUnavailable
+from monitoring.ledger import Commitment, Ledger, LedgerUnavailable, writer
 from monitoring.ledger.shelf import SIZE
 from monitoring.ledger.verify import verify
 from tests.lib.ledger import NOW_US, ask, assessment, outcome, reading, written
@@ -151,6 +151,40 @@ def test_concurrent_entries_share_commits(database_url: str, keys: Path, keyring
     assert len(stored(database_url)) == 300
     assert sum(len(c.kinds) for c in commitments) == 300
     assert len(commitments) < 30
+
+
+def test_a_batch_gathers_what_is_on_its_way(
+    database_url: str, keys: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Handed in one in each turn of the loop: they are one commit, and not the first alone."""
+    monkeypatch.setattr(writer, "LONGEST_GATHERING_S", PATIENCE_S)  # however slow the machine
+    commits: list[Commitment] = []
+
+    async def use(ledger: Ledger) -> None:
+        await ledger.append(assessment())
+        commits.clear()
+        async with asyncio.timeout(PATIENCE_S):
+            coming = []
+            for _ in range(writer.SEND_AT_ONCE - 1):
+                coming.append(asyncio.ensure_future(ledger.append(assessment())))
+                await asyncio.sleep(0)
+            await asyncio.gather(*coming)
+
+    run(database_url, keys, keyring, use, observe=commits.append)
+    assert [len(one.kinds) for one in commits] == [writer.SEND_AT_ONCE - 1]
+
+
+def test_a_batch_that_always_expects_more_goes_all_the_same(
+    database_url: str, keys: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "QUIET_TURNS", sys.maxsize)
+
+    async def use(ledger: Ledger) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in range(3):
+                await ledger.append(assessment())
+
+    run(database_url, keys, keyring, use)
 
 
 def test_closing_commits_what_waits(database_url: str, keys: Path, keyring: Keyring) -> None:
