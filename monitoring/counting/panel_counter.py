@@ -80,7 +80,8 @@ class PanelCounter:
                 self._never.append((i, at - 1, frozenset(feature.never)))
         self._names = [feature.name for feature in distinct.values()]
         self._edges, self._bases = _one_scale(list(distinct.values()), list(firsts.values()))
-        self._scale = np.arange(len(distinct), dtype=np.complex128)
+        self._scale = np.arange(len(distinct), dtype=np.float64)
+        self._absent = [-inf] * len(distinct)
         # Where a model begins, whether it is binary, its predictions' edges, no reasons of its length.
         self._models: list[tuple[int, bool, tuple[float, ...], Floats]] = []
         for profile in profiles:
@@ -97,11 +98,13 @@ class PanelCounter:
 
         Many at once cost little more than one: most of the time goes into calling numpy.
         """
-        x = [one.values.get(name, -inf) for one in asked for name in self._names]
-        scale = np.tile(self._scale, len(asked))
-        scale.imag = x
+        x: list[float] = []
+        for one in asked:
+            x += map(one.values.get, self._names, self._absent)
         width = len(self._names)
-        bins = self._edges.searchsorted(scale).reshape(-1, width)
+        scale = np.empty((len(asked), width), dtype=np.complex128)
+        scale.real, scale.imag = self._scale, np.reshape(x, scale.shape)
+        bins = self._edges.searchsorted(scale)
         bins += self._bases
         said: list[int] = []
         sums: list[float] = []

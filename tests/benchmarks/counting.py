@@ -6,7 +6,8 @@ Two servers at once, one worker each, idle but for the one under load: the servi
 service that counts nothing of its models (`uncounted.py`). The service is loaded twice a round, once
 alone and once while it is scraped every 5 seconds, so in every other stretch of 2 seconds or oftener.
 Two requests: every outcome of the branch point, and a single one. Ratios are taken within a round,
-each round begins with another turn; the medians are judged. The time of a scrape is measured alone.
+each round begins with another turn, every few rounds have servers of their own; the medians are
+judged. The time of a scrape is measured alone.
 
 Beside requests a second it tells requests a processor second of the process that answers: that is less
 disturbed by whatever else the machine does.
@@ -43,6 +44,8 @@ from tests.lib.service import script
 
 CONNECTIONS = 16
 SCRAPE_EVERY_S = 5.0
+SAME_SERVERS = 4
+"""Rounds with the same two processes: two of the very same server differ by 2 % as long as they live."""
 AT_LEAST = 0.97
 FULL, ONE = "full", "one outcome"
 UNCOUNTED, COUNTED, SCRAPED = "uncounted", "counted", "counted and scraped"
@@ -95,24 +98,25 @@ def measure(var: Path, seconds: int, rounds: int) -> dict[str, Any]:
     efforts: Rates = defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with (
-            running(_candidate(folder, UNCOUNTED), var, folder) as without,
-            running(_candidate(folder, COUNTED), var, folder) as ours,
-        ):
-            servers = {UNCOUNTED: without, COUNTED: ours, SCRAPED: ours}
-            for server in (without, ours):
-                _load(server, bodies[FULL], WARM_UP_S, folder)
-            for number in range(rounds):
-                for i in range(len(TURNS)):
-                    turn = TURNS[(number + i) % len(TURNS)]
-                    for shape, body in bodies.items():
-                        before = _worked_s(servers[turn])
-                        with _scraped(ours, number, often=turn == SCRAPED):
-                            load = _load(servers[turn], body, seconds, folder)
-                        rates[shape, turn].append(load.requests_per_s)
-                        worked = _worked_s(servers[turn]) - before
-                        efforts[shape, turn].append(load.requests / worked)
-            scrapes = [_scrape(ours) for _ in range(20)]
+        for first in range(0, rounds, SAME_SERVERS):
+            with (
+                running(_candidate(folder, f"{first}-{UNCOUNTED}"), var, folder) as without,
+                running(_candidate(folder, f"{first}-{COUNTED}"), var, folder) as ours,
+            ):
+                servers = {UNCOUNTED: without, COUNTED: ours, SCRAPED: ours}
+                for server in (without, ours):
+                    _load(server, bodies[FULL], WARM_UP_S, folder)
+                for number in range(first, min(rounds, first + SAME_SERVERS)):
+                    for i in range(len(TURNS)):
+                        turn = TURNS[(number + i) % len(TURNS)]
+                        for shape, body in bodies.items():
+                            before = _worked_s(servers[turn])
+                            with _scraped(ours, number, often=turn == SCRAPED):
+                                load = _load(servers[turn], body, seconds, folder)
+                            rates[shape, turn].append(load.requests_per_s)
+                            worked = _worked_s(servers[turn]) - before
+                            efforts[shape, turn].append(load.requests / worked)
+                scrapes = [_scrape(ours) for _ in range(20)]
     return {
         "machine": machine(),
         "ratios": [
@@ -144,7 +148,7 @@ def _candidate(folder: Path, name: str) -> Candidate:
     command = {
         COUNTED: (script("risk-serve"), "run", "--port", "{port}"),
         UNCOUNTED: (sys.executable, "-m", "tests.benchmarks.uncounted", "run", "--port", "{port}"),
-    }[name]
+    }[name.partition("-")[2]]
     settings = {
         "RISK_KEYS_FILE": str(folder / f"{name}-keys.toml"),
         "RISK_DATABASE_URL": f"sqlite:///{folder / name}.db",
