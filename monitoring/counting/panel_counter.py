@@ -103,7 +103,7 @@ class PanelCounter:
             x += map(one.values.get, self._names, self._absent)
         width = len(self._names)
         scale = np.empty((len(asked), width), dtype=np.complex128)
-        scale.real, scale.imag = self._scale, np.reshape(x, scale.shape)
+        scale.real, scale.imag = self._scale, np.array(x).reshape(scale.shape)
         bins = self._edges.searchsorted(scale)
         bins += self._bases
         said: list[int] = []
@@ -131,8 +131,10 @@ class PanelCounter:
         moved = np.abs(np.concatenate(reasons)).reshape(len(asked), -1)
         block = values[at : at + self.size]
         block[: self._sums_at] += counts
-        block[self._sums_at : self._sums_at + moved.shape[1]] += moved.sum(axis=0)
-        block[self._sums_at + moved.shape[1] :] += np.reshape(sums, (len(asked), -1)).sum(axis=0)
+        block[self._sums_at : self._sums_at + moved.shape[1]] += np.add.reduce(moved)
+        block[self._sums_at + moved.shape[1] :] += np.add.reduce(
+            np.array(sums).reshape(len(asked), -1)
+        )
 
     def of_model(self, i: int, block: Floats) -> Floats:
         """The counts of one model of the panel, as `ModelProfile` orders them."""
