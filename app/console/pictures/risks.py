@@ -14,6 +14,7 @@ from models.risk.calibration import probability_of_one
 SHOWN = 10
 """Reasons that stand alone in a waterfall; the weaker ones are added up."""
 WHOLE = 1.0
+NOT_CROWDED = {"labelOverlap": "greedy", "labelSeparation": 6}
 LEVEL = "level"
 RISKS_ON_AXIS = (
     0.0001, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8,
@@ -100,7 +101,7 @@ def scale(
         "type": "quantitative",
         "title": None,
         "scale": {"domain": [0, end]},
-        "axis": {"format": ".0%", "tickCount": 6},
+        "axis": {"format": ".0%", "tickCount": 6, **NOT_CROWDED},
     }
     spec = specification(
         data,
@@ -238,7 +239,7 @@ def risk_waterfall(
         "title": texts("pictures.risk_and_points"),
         "axis": {
             "values": marks,
-            "labelOverlap": "greedy",
+            **NOT_CROWDED,
             "labelExpr": "format(1 / (1 + exp(-datum.value)), '.2~%')",
         },
     }
